@@ -1,0 +1,28 @@
+//! v = 0: B = 1, plain DPO.
+
+use super::Tail;
+use crate::special::elementary::exp_parts;
+use crate::special::softplus;
+
+/// T = σ(−x), for 0 ≤ x ≤ ∞.
+pub(crate) fn tail(x: f64) -> Tail {
+    let parts = exp_parts(-x);
+    // `exp_parts` clamps at −700; beyond, e⁻ˣ matters in T alone.
+    let e = if x > 690.0 { crate::special::elementary::exp(-x) } else { parts.exp };
+    let r = 1.0 / (1.0 + e);
+    let one_minus = -parts.exp_m1;
+    let d2 = one_minus * r * r;
+    Tail {
+        x,
+        plain: true,
+        t: e * r,
+        h: 0.5 * one_minus * r,
+        ln: -softplus(x),
+        d1: r,
+        d2,
+        ln_d2: -e * r * r,
+        // T_v = ½x²σ″(−x)
+        d_v: 0.5 * x * x * d2,
+        v_d_v: 0.0,
+    }
+}

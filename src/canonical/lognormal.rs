@@ -1,0 +1,254 @@
+//! LogNormal strengths: T by the trapezoidal rule, which converges geometrically here.
+//!
+//! With X = ξe^{sz}, ξ = e^μ|D| the median of β|D|, u = e^{−X}, r = 1/(1 + u) and z ~ N(0, 1):
+//! T = E[u r], −ξT_ξ = E[X u r²], and by the heat equation T_q = ½E[X²u(1 − u)r³] at fixed mean
+//! x = ξe^{s²/2}, q = s². All integrands are positive: no sum cancels. Derivation: docs/math.md §3.
+
+use super::Tail;
+use crate::lanes::{Block, Lanes};
+use crate::special::elementary::{ExpParts, exp, exp_node, exp_parts, ln, sin_cos};
+use crate::special::twofold::two_prod;
+use core::f64::consts::PI;
+use num_traits::Float;
+use special::LambertW;
+
+/// The largest σ: cv² = e^{σ²} − 1 up to 1e62. The number of nodes grows in proportion to σ.
+pub(crate) const MAX_SIGMA: f64 = 12.0;
+
+/// Below it a spread changes no f64 anywhere.
+const MIN_SIGMA: f64 = 1e-150;
+
+const N: usize = 8;
+type B = Block<N>;
+
+/// Blocks per direction: 4096 nodes, twice what σ = 12 needs. A bound, never a truncation.
+const MAX_BLOCKS: usize = 512;
+
+/// −ln of the discretisation error aimed at.
+const DIGITS: f64 = 41.0;
+
+/// Offsets δⱼ = jh from a centre, with h and the leading part of sh so short that jh and j·sh_hi are
+/// exact: at |sδ| in the hundreds a rounding of sδ would cost as many ulp.
+#[derive(Clone, Copy, Debug)]
+struct Grid {
+    h: f64,
+    /// sh = sh_hi + sh_lo
+    sh_hi: f64,
+    sh_lo: f64,
+}
+
+/// Keeps the leading `bits` bits of a number.
+fn shorten(x: f64, bits: u32) -> f64 {
+    f64::from_bits(x.to_bits() & (u64::MAX << (53 - bits)))
+}
+
+/// e^{sδ} with its first two Taylor remainders, and δ.
+#[derive(Clone, Copy)]
+struct Node {
+    exp: B,
+    exp_m1: B,
+    exp_m1_my: B,
+    delta: B,
+}
+
+impl Grid {
+    /// The step for an integrand that is Gaussian of curvature `bend` about its centre and has
+    /// its nearest pole at Im(sz) = π/2, `weight` being X at the centre.
+    ///
+    /// On the line Im z = η the integrand grows by at most e^{η²/2 − X ln cos(sη)}, and the rule's
+    /// error is e^{−2πη/h} times that; any η below the pole gives a valid step, the best one is flat.
+    fn new(s: f64, bend: f64, weight: f64) -> Self {
+        let free = Float::sqrt(2.0 * DIGITS / bend);
+        let pole = 0.45 * PI / s;
+        let eta = if free < pole { free } else { pole };
+        let growth = if weight > 0.0 { -weight * ln(sin_cos(s * eta).1) } else { 0.0 };
+        let h = shorten(2.0 * PI * eta / (DIGITS + 0.5 * eta * eta + growth), 20);
+        let (product, rest) = two_prod(s, h);
+        let sh_hi = shorten(product, 40);
+        Self { h, sh_hi, sh_lo: (product - sh_hi) + rest }
+    }
+
+    /// Sums `terms` over all nodes, outwards from the centre until none of the sums changes any more.
+    /// The terms must be positive.
+    #[inline(always)]
+    fn sum<const M: usize, const R: usize>(&self, terms: impl Fn(Node) -> ([B; M], [B; R])) -> ([f64; M], [f64; R]) {
+        let mut sums = [B::splat(0.0); M];
+        let mut riders = [B::splat(0.0); R];
+        for (start, step) in [(0.0, 1.0), (-1.0, -1.0)] {
+            let mut first = start;
+            for _ in 0..MAX_BLOCKS {
+                let j = B::from_fn(|i| first + step * i as f64);
+                let e = exp_parts(j * B::splat(self.sh_hi));
+                let lo = j * B::splat(self.sh_lo);
+                let (new, more) = terms(Node {
+                    exp: e.exp + e.exp * lo,
+                    exp_m1: e.exp_m1 + e.exp * lo,
+                    exp_m1_my: e.exp_m1_my + e.exp_m1 * lo,
+                    delta: j * B::splat(self.h),
+                });
+                let mut done = true;
+                for (sum, term) in sums.iter_mut().zip(new) {
+                    *sum = *sum + term;
+                    done &= term.0[N - 1] <= 1e-18 * sum.sum();
+                }
+                for (sum, term) in riders.iter_mut().zip(more) {
+                    *sum = *sum + term;
+                }
+                if done {
+                    break;
+                }
+                first += step * N as f64;
+            }
+        }
+        (sums.map(B::sum), riders.map(B::sum))
+    }
+}
+
+/// The saddle point of φ(z)e^{−X}: sX + z = 0. Returns (X, z) with X = ξe^{sz} to full accuracy;
+/// z is only near the saddle.
+fn saddle(xi: f64, ln_xi: f64, s: f64) -> (f64, f64) {
+    let q = s * s;
+    let a = q * xi;
+    // w eʷ = s²ξ, w = s²X
+    let w = if a < 1e290 {
+        a.lambert_w0()
+    } else {
+        let l = ln_xi + 2.0 * ln(s);
+        let mut w = l;
+        for _ in 0..4 {
+            w -= (w + ln(w) - l) * w / (1.0 + w);
+        }
+        w
+    };
+    if q < 1e-280 || w < 1e-280 {
+        return (xi, 0.0);
+    }
+    let z = -w / s;
+    let (hi, lo) = two_prod(s, z);
+    let x = if xi < 1e290 {
+        let e = xi * exp(hi);
+        e + e * lo
+    } else {
+        exp((ln_xi + hi) + lo)
+    };
+    (x, z)
+}
+
+/// T at median margin ξ ≥ 0 (`ln_xi` is read only where ξ overflows); 0 ≤ s ≤ 12. The field `x` is
+/// ξ, `d_v` is ∂/∂q at fixed mean.
+pub(crate) fn tail(xi: f64, ln_xi: f64, s: f64) -> Tail {
+    if s < MIN_SIGMA || xi == 0.0 {
+        // At ξ = 0: T′ = −E[β]/4 in units of the median.
+        let mut tail = super::fixed::tail(xi);
+        tail.d1 *= exp(0.5 * s * s);
+        tail.ln_d2 = if xi == 0.0 { -tail.d1 * tail.d1 } else { tail.ln_d2 };
+        return tail;
+    }
+    if ln_xi == f64::INFINITY {
+        return Tail {
+            x: xi,
+            plain: false,
+            t: 0.0,
+            h: 0.5,
+            ln: f64::NEG_INFINITY,
+            d1: f64::INFINITY,
+            d2: f64::INFINITY,
+            ln_d2: f64::INFINITY,
+            d_v: f64::INFINITY,
+            v_d_v: f64::INFINITY,
+        };
+    }
+    if xi < 1.0 { near(xi, s) } else { far(xi, ln_xi, s) }
+}
+
+/// 1/√(2π)
+const NORM: f64 = 0.398_942_280_401_432_7;
+
+/// ξ < 1: accumulates ½ − T = E[½ tanh(X/2)].
+///
+/// Centred at z = min(s, −ln ξ/s), where Xφ(z) or, once X reaches 1 before that, φ(z) alone is
+/// largest: the weights there are then relative to e^{−z²/2}, which comes out as a factor.
+fn near(xi: f64, s: f64) -> Tail {
+    let one = B::splat(1.0);
+    let grid = Grid::new(s, 1.0, 0.0);
+    let edge = -ln(xi) / s;
+    let z = shorten(if edge < s { edge } else { s }, 20);
+    let (hi, lo) = two_prod(s, z);
+    let beta = exp(hi) + exp(hi) * lo;
+    let x = xi * beta;
+    let ([s0, s1, s2], []) = grid.sum(|Node { exp: e, delta, .. }| {
+        let w = exp_node(-delta * (B::splat(z) + B::splat(0.5) * delta));
+        let ExpParts { exp: u, exp_m1, .. } = exp_parts(-(B::splat(x) * e));
+        let r = one / (one + u);
+        let wr = w * r;
+        let eur = e * u * r;
+        ([B::splat(-0.5) * wr * exp_m1, wr * eur, -(wr * eur) * (e * r) * exp_m1], [])
+    });
+    let norm = NORM * grid.h * exp(-0.5 * z * z);
+    let h = norm * s0;
+    let t = 0.5 - h;
+    let norm = norm * beta / t;
+    let (d1, d2) = (norm * s1, norm * s2 * beta);
+    let d_q = 0.5 * xi * d2 * xi;
+    Tail { x: xi, plain: true, t, h, ln: ln(t), d1, d2, ln_d2: d2 - d1 * d1, d_v: d_q, v_d_v: d_q }
+}
+
+/// ξ ≥ 1: accumulates T about the saddle point, with e^{−z²/2 − X} at the saddle as a factor.
+fn far(xi: f64, ln_xi: f64, s: f64) -> Tail {
+    let one = B::splat(1.0);
+    let (x, z) = saddle(xi, ln_xi, s);
+    let grid = Grid::new(s, 1.0 + s * s * x, x);
+    // Zero but for the rounding of the saddle.
+    let slope = z + s * x;
+    let r_c = 1.0 / (1.0 + exp(-x));
+    let ([s0, s1, s2], [b1, b2, c2]) = grid.sum(|Node { exp: e, exp_m1, exp_m1_my, delta }| {
+        let w = exp_node(-(B::splat(x) * exp_m1_my + delta * (B::splat(slope) + B::splat(0.5) * delta)));
+        let u = exp_node(-(B::splat(x) * e));
+        let r = one / (one + u);
+        let wr = w * r;
+        let er = e * r;
+        // Xr about the centre, for a variance that does not cancel.
+        let b = exp_m1 * r + (r - B::splat(r_c));
+        ([wr, wr * er, wr * er * er * (one - u)], [wr * b, wr * b * b, wr * er * er * u])
+    });
+    let ln_t = ln(NORM * grid.h * s0) - 0.5 * z * z - x;
+    let t = exp(ln_t);
+    let d1 = x * (s1 / s0);
+    let d2 = x * (s2 / s0) * x;
+    let mean = b1 / s0;
+    let ln_d2 = x * ((b2 / s0 - mean * mean) - c2 / s0) * x;
+    let d_q = 0.5 * d2;
+    Tail { x: xi, plain: false, t, h: 0.5 - t, ln: ln_t, d1, d2, ln_d2, d_v: d_q, v_d_v: d_q }
+}
+
+/// Mean and variance of β/e^μ under p(β)σ(±β|D|)/E[σ(±β|D|)], the lower sign if `negative`.
+///
+/// Sums e^{sδ} − 1 and its square about the centre: the variance does not cancel for small s.
+pub(crate) fn posterior(xi: f64, ln_xi: f64, s: f64, negative: bool) -> (f64, f64) {
+    let one = B::splat(1.0);
+    let at_saddle = negative && xi >= 1.0;
+    let (x, z, grid) = if at_saddle {
+        let (x, z) = saddle(xi, ln_xi, s);
+        (x, z, Grid::new(s, 1.0 + s * s * x, x))
+    } else {
+        (xi, 0.0, Grid::new(s, 1.0, 0.0))
+    };
+    let slope = if at_saddle { z + s * x } else { 0.0 };
+    let ([s0, _, m2], [m1]) = grid.sum(|Node { exp: e, exp_m1, exp_m1_my, delta }| {
+        let u = exp_node(-(B::splat(x) * e));
+        let r = one / (one + u);
+        let quadratic = delta * (B::splat(slope) + B::splat(0.5) * delta);
+        let w = if at_saddle {
+            exp_node(-(B::splat(x) * exp_m1_my + quadratic)) * r
+        } else if negative {
+            exp_node(-quadratic) * u * r
+        } else {
+            exp_node(-quadratic) * r
+        };
+        let first = w * exp_m1;
+        ([w, w * e * e, first * exp_m1], [first])
+    });
+    let mean = m1 / s0;
+    let scale = exp(s * z);
+    (scale * (1.0 + mean), scale * (m2 / s0 - mean * mean) * scale)
+}

@@ -1,0 +1,282 @@
+//! The canonical integral T(x, v) = E[σ(−xB)], B a strength of mean 1 and variance v.
+//!
+//! Every quantity of the crate comes from this lower tail. With a strength β of mean m and squared
+//! coefficient of variation v, and a margin D, put x = m|D|: then E[σ(βD)] is T(x, v) for D ≤ 0
+//! and 1 − T(x, v) for D ≥ 0. T falls from ½ at x = 0, rises with v, and
+//!
+//! * **effective logit** ℓ(x, v) = ln((1 − T)/T): odd in the margin, ℓ = x at v = 0, concave for
+//!   x > 0. DPO on the transformed margin ℓ is MixDPO on the margin.
+//!
+//! The functions here take x ≥ 0 and v ≥ 0 directly; the distributions in [`crate::family`] are
+//! the way in for most users.
+
+pub(crate) mod fixed;
+pub(crate) mod gamma;
+pub(crate) mod lognormal;
+
+use crate::special::elementary::{exp, ln};
+use crate::special::{neg_ln_1m, two_atanh};
+
+/// T, its logarithm, and its derivatives in x and v: everything a loss is made of.
+///
+/// Returned by [`gamma`], [`lognormal`] and [`fixed`]. Ratios to T are kept instead of the
+/// derivatives themselves, so that nothing underflows while ln T is a number.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct Tail {
+    /// x, for the conversions
+    pub(crate) x: f64,
+    /// Whether the derivatives below are plain (∂/∂x) or logarithmic (x ∂/∂x, x² ∂²/∂x²).
+    pub(crate) plain: bool,
+    /// T
+    pub(crate) t: f64,
+    /// ½ − T
+    pub(crate) h: f64,
+    /// ln T
+    pub(crate) ln: f64,
+    /// −T′/T
+    pub(crate) d1: f64,
+    /// T″/T
+    pub(crate) d2: f64,
+    /// (ln T)″ = d2 − d1², from a form that does not cancel
+    pub(crate) ln_d2: f64,
+    /// (∂T/∂v)/T
+    pub(crate) d_v: f64,
+    /// v(∂T/∂v)/T
+    pub(crate) v_d_v: f64,
+}
+
+impl Tail {
+    /// Every field NaN: the answer for NaN, or for arguments outside the domain.
+    pub(crate) const NAN: Self = Self {
+        x: f64::NAN,
+        plain: true,
+        t: f64::NAN,
+        h: f64::NAN,
+        ln: f64::NAN,
+        d1: f64::NAN,
+        d2: f64::NAN,
+        ln_d2: f64::NAN,
+        d_v: f64::NAN,
+        v_d_v: f64::NAN,
+    };
+
+    /// T = E[σ(−xB)], in [0, ½]; 0 once it underflows, where [`ln`](Self::ln) still has it.
+    #[must_use]
+    pub fn value(&self) -> f64 {
+        self.t
+    }
+
+    /// ½ − T = ½ E[tanh(xB/2)], to full relative accuracy for small x.
+    #[must_use]
+    pub fn half_minus(&self) -> f64 {
+        self.h
+    }
+
+    /// ln T, which does not underflow.
+    #[must_use]
+    pub fn ln(&self) -> f64 {
+        self.ln
+    }
+
+    /// −(∂T/∂x)/T = −∂ ln T/∂x > 0.
+    #[must_use]
+    pub fn neg_d_x_over_value(&self) -> f64 {
+        if self.plain { self.d1 } else { self.d1 / self.x }
+    }
+
+    /// ∂² ln T/∂x².
+    #[must_use]
+    pub fn ln_d_xx(&self) -> f64 {
+        if self.plain { self.ln_d2 } else { self.ln_d2 / self.x / self.x }
+    }
+
+    /// (∂T/∂v)/T = ∂ ln T/∂v ≥ 0, at fixed x.
+    #[must_use]
+    pub fn ln_d_v(&self) -> f64 {
+        self.d_v
+    }
+
+    /// The effective logit ℓ = ln((1 − T)/T).
+    #[must_use]
+    pub fn effective_logit(&self) -> f64 {
+        if self.h < 0.125 {
+            two_atanh(2.0 * self.h)
+        } else {
+            -neg_ln_1m(self.t) - self.ln
+        }
+    }
+
+    /// ∂ℓ/∂x = −T_x/(T(1 − T)).
+    #[must_use]
+    pub fn effective_logit_d_x(&self) -> f64 {
+        self.neg_d_x_over_value() / (0.5 + self.h)
+    }
+
+    /// ∂ℓ/∂v = −T_v/(T(1 − T)), at fixed x; ≤ 0.
+    #[must_use]
+    pub fn effective_logit_d_v(&self) -> f64 {
+        -self.d_v / (0.5 + self.h)
+    }
+
+    /// −ln E[σ] and its derivatives on the side of the margin's sign.
+    pub(crate) fn nll(&self, negative: bool) -> Nll {
+        if negative {
+            return Nll {
+                x: self.x,
+                plain: self.plain,
+                value: -self.ln,
+                d1: self.d1,
+                d2: -self.ln_d2,
+                d_v: -self.d_v,
+                v_d_v: -self.v_d_v,
+                scale: [1.0, 1.0],
+            };
+        }
+        let (scale, value, odds) = if self.ln < -690.0 {
+            // T may be subnormal while its derivatives are not: keep it as a square.
+            let root = exp(0.5 * self.ln);
+            ([root, root], root * root, 0.0)
+        } else {
+            let odds = self.t / (0.5 + self.h);
+            ([odds, 1.0], neg_ln_1m(self.t), odds)
+        };
+        // Below e^−1500 no finite factor brings T back: zeros, rather than 0·∞.
+        let keep = |z: f64| if self.ln < -1e4 { 0.0 } else { z };
+        Nll {
+            x: self.x,
+            plain: self.plain,
+            value,
+            d1: keep(self.d1),
+            d2: keep(self.d2 + self.d1 * (self.d1 * odds)),
+            d_v: keep(self.d_v),
+            v_d_v: keep(self.v_d_v),
+            scale,
+        }
+    }
+}
+
+/// −ln E[σ] at one sign of the margin, with derivatives in x (of either sign) and v.
+///
+/// `d1`, `d2`, `d_v` and `v_d_v` are still to be multiplied by both `scale`s: see [`Nll::times`].
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Nll {
+    pub(crate) x: f64,
+    /// As in [`Tail`].
+    pub(crate) plain: bool,
+    pub(crate) value: f64,
+    /// |∂nll/∂x|
+    pub(crate) d1: f64,
+    /// ∂²nll/∂x²
+    pub(crate) d2: f64,
+    /// ∂nll/∂v at fixed x
+    pub(crate) d_v: f64,
+    /// v ∂nll/∂v
+    pub(crate) v_d_v: f64,
+    scale: [f64; 2],
+}
+
+impl Nll {
+    /// A quantity formed from the derivatives, brought to scale: `z` first, so that a small scale
+    /// meets a large factor before either is lost.
+    #[inline]
+    pub(crate) fn times(&self, z: f64) -> f64 {
+        (z * self.scale[0]) * self.scale[1]
+    }
+
+    /// |∂nll/∂D| for a strength of mean (or other unit of x) `unit`, at |D| = `size`.
+    #[inline]
+    pub(crate) fn slope(&self, unit: f64, size: f64) -> f64 {
+        match self.plain {
+            true => self.times(unit * self.d1),
+            // ∞/∞ for a LogNormal: the limit is 0.
+            false if size == f64::INFINITY => 0.0,
+            false => self.times(self.d1 / size),
+        }
+    }
+
+    /// ∂²nll/∂D².
+    #[inline]
+    pub(crate) fn curvature(&self, unit: f64, size: f64) -> f64 {
+        match self.plain {
+            true => self.times(unit * self.d2 * unit),
+            false if size == f64::INFINITY => 0.0,
+            false => self.times(self.d2 / size / size),
+        }
+    }
+
+    /// |D ∂nll/∂D|, before scaling.
+    #[inline]
+    pub(crate) fn elasticity(&self) -> f64 {
+        if self.plain { self.x * self.d1 } else { self.d1 }
+    }
+}
+
+/// T(x, 0) = σ(−x) and its derivatives: plain DPO. ∂T/∂v at v = 0 is the same for every family.
+///
+/// Domain x ≥ 0, else NaN; x = ∞ gives the limits.
+///
+/// ```
+/// let tail = prefstrength::canonical::fixed(2.0);
+/// assert_eq!(tail.effective_logit(), 2.0);
+/// ```
+#[must_use]
+pub fn fixed(x: f64) -> Tail {
+    if x >= 0.0 { fixed::tail(x) } else { Tail::NAN }
+}
+
+/// T(x, v) for B ~ Gamma(shape 1/v, scale v): T = (1 + c)⁻ᵏ S, the Lerch transcendent at −1, with
+/// k = 1/v, c = xv.
+///
+/// * Domain: x ≥ 0, v ≥ 0; NaN outside. v = 0 is [`fixed`]; x = ∞ gives the limits.
+/// * Max error: ln T 4 eps, −T_x/T 8 eps, T_v/T 16 eps (relative, eps = 2⁻⁵²).
+/// * Source: MixDPO, arXiv 2601.06180, the closed form for Gamma strengths.
+///
+/// ```
+/// // B ~ Exponential: T(x, 1) = Σ (−1)ⁿ⁺¹/(1 + nx), at x = 1: 1 − ln 2.
+/// let t = prefstrength::canonical::gamma(1.0, 1.0).value();
+/// assert!((t - (1.0 - core::f64::consts::LN_2)).abs() < 1e-16);
+/// ```
+#[must_use]
+pub fn gamma(x: f64, v: f64) -> Tail {
+    if !(x >= 0.0 && v >= 0.0) || v == f64::INFINITY {
+        return Tail::NAN;
+    }
+    gamma::tail(gamma::Point::from_mean_v(x, v))
+}
+
+/// T(x, v) for ln B ~ Normal(−s²/2, s²), s² = ln(1 + v).
+///
+/// * Domain: x ≥ 0, 0 ≤ v ≤ e¹⁴⁴ − 1 (s ≤ 12); NaN outside. v = 0 is [`fixed`]; x = ∞ gives the
+///   limits.
+/// * Max error: ln T, −T_x/T and T_v/T 16 eps (relative).
+/// * Source: MixDPO, arXiv 2601.06180; here by quadrature instead of Monte Carlo.
+///
+/// ```
+/// let tail = prefstrength::canonical::lognormal(1.0, 0.25);
+/// let gamma = prefstrength::canonical::gamma(1.0, 0.25);
+/// assert!((tail.value() - gamma.value()).abs() < 1e-2); // same mean, same variance
+/// ```
+#[must_use]
+pub fn lognormal(x: f64, v: f64) -> Tail {
+    if !(x >= 0.0 && v >= 0.0) {
+        return Tail::NAN;
+    }
+    let q = crate::special::ln_1p(v);
+    let s = num_traits::Float::sqrt(q);
+    if s > lognormal::MAX_SIGMA {
+        return Tail::NAN;
+    }
+    let root = num_traits::Float::sqrt(1.0 + v);
+    let median = x / root;
+    let mut tail = lognormal::tail(median, ln(median), s);
+    // The kernel's unit is the median of β, and its strength derivative is ∂/∂q, q = s².
+    tail.x = x;
+    if tail.plain {
+        tail.d1 /= root;
+        tail.d2 = tail.d2 / root / root;
+        tail.ln_d2 = tail.ln_d2 / root / root;
+    }
+    tail.d_v /= 1.0 + v;
+    tail.v_d_v = v * tail.d_v;
+    tail
+}

@@ -1,0 +1,60 @@
+//! Why a parameter was refused.
+
+use core::fmt;
+
+/// A parameter outside its domain. Each variant names the predicate that fails.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[non_exhaustive]
+pub enum ParamError {
+    /// `shape > 0` fails, or the shape is not finite.
+    ShapeNotPositive,
+    /// `scale > 0` fails, or the scale is not finite.
+    ScaleNotPositive,
+    /// `rate > 0` fails, or the rate is not finite.
+    RateNotPositive,
+    /// `mean > 0` fails, or the mean is not finite.
+    MeanNotPositive,
+    /// `cv >= 0` fails, or the coefficient of variation is not finite.
+    CvNegative,
+    /// `v >= 0` fails, or the squared coefficient of variation is not finite.
+    VNegative,
+    /// The implied mean, shape·scale, is not a positive normal number of this precision.
+    MeanOutOfRange,
+    /// `mu` is not finite.
+    MuNotFinite,
+    /// `sigma >= 0` fails, or sigma is not finite.
+    SigmaNegative,
+    /// `sigma <= 12` fails (cv² = e^{sigma²} − 1 beyond 1e62).
+    SigmaTooLarge,
+    /// `beta >= 0` fails, or beta is not finite.
+    BetaNegative,
+    /// `0 <= smoothing <= 1` fails.
+    SmoothingNotInUnit,
+}
+
+impl fmt::Display for ParamError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::ShapeNotPositive => "the shape must be positive and finite",
+            Self::ScaleNotPositive => "the scale must be positive and finite",
+            Self::RateNotPositive => "the rate must be positive and finite",
+            Self::MeanNotPositive => "the mean must be positive and finite",
+            Self::CvNegative => "the coefficient of variation must be finite and not negative",
+            Self::VNegative => "the squared coefficient of variation must be finite and not negative",
+            Self::MeanOutOfRange => "the mean, shape times scale, under- or overflows",
+            Self::MuNotFinite => "mu must be finite",
+            Self::SigmaNegative => "sigma must be finite and not negative",
+            Self::SigmaTooLarge => "sigma must be at most 12",
+            Self::BetaNegative => "beta must be finite and not negative",
+            Self::SmoothingNotInUnit => "the label smoothing must lie between 0 and 1",
+        })
+    }
+}
+
+impl core::error::Error for ParamError {}
+
+/// `Err(error)` unless `x` is finite and `ok`: NaN fails whatever the comparison.
+#[inline]
+pub(crate) fn check(x: f64, ok: bool, error: ParamError) -> Result<(), ParamError> {
+    if ok && x.is_finite() { Ok(()) } else { Err(error) }
+}

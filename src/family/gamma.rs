@@ -1,0 +1,187 @@
+//! Gamma strengths.
+
+use super::{Kernel, ParamError, check};
+use crate::canonical::Tail;
+use crate::canonical::gamma::{self, Point};
+use crate::float::Real;
+use crate::special::elementary::ln;
+use core::marker::PhantomData;
+use num_traits::Float;
+
+/// β ~ Gamma(shape k, scale θ): density β^{k−1}e^{−β/θ}/(Γ(k)θᵏ), mean kθ, cv 1/√k.
+///
+/// `from_mean_cv` and `from_mean_v` also take a spread of 0: the point mass at the mean, where the
+/// shape is ∞, the scale 0, and only the derivatives in the mean and in v make sense.
+///
+/// ```
+/// use prefstrength::{Gamma, Strength};
+/// let beta = Gamma::from_mean_cv(0.1, 0.5)?;
+/// let g = beta.nll_gradient(3.0);
+/// assert!(g.value < Gamma::from_mean_cv(0.1, 0.5)?.nll(2.0));
+/// assert!((beta.shape() - 4.0).abs() < 1e-15 && (beta.scale() - 0.025).abs() < 1e-17);
+/// # Ok::<(), prefstrength::ParamError>(())
+/// ```
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct Gamma<T> {
+    // k = 1/v and θ = m·v to rounding; all four are kept so that no margin pays for a conversion.
+    k: f64,
+    theta: f64,
+    mean: f64,
+    v: f64,
+    precision: PhantomData<T>,
+}
+
+impl<T: Real> Gamma<T> {
+    /// Shape k > 0 and scale θ > 0.
+    ///
+    /// # Errors
+    /// [`ParamError::ShapeNotPositive`], [`ParamError::ScaleNotPositive`], or
+    /// [`ParamError::MeanOutOfRange`] where kθ or 1/k under- or overflows.
+    pub fn from_shape_scale(shape: T, scale: T) -> Result<Self, ParamError> {
+        let (k, theta) = (shape.to_f64(), scale.to_f64());
+        check(k, k > 0.0, ParamError::ShapeNotPositive)?;
+        check(theta, theta > 0.0, ParamError::ScaleNotPositive)?;
+        Self::checked(k, theta, k * theta, 1.0 / k)
+    }
+
+    /// Shape k > 0 and rate λ = 1/θ > 0.
+    ///
+    /// # Errors
+    /// [`ParamError::ShapeNotPositive`], [`ParamError::RateNotPositive`], or
+    /// [`ParamError::MeanOutOfRange`] where k/λ, 1/λ or 1/k under- or overflows.
+    pub fn from_shape_rate(shape: T, rate: T) -> Result<Self, ParamError> {
+        let (k, rate) = (shape.to_f64(), rate.to_f64());
+        check(k, k > 0.0, ParamError::ShapeNotPositive)?;
+        check(rate, rate > 0.0, ParamError::RateNotPositive)?;
+        Self::checked(k, 1.0 / rate, k / rate, 1.0 / k)
+    }
+
+    /// Mean > 0 and coefficient of variation ≥ 0; k = 1/cv², θ = mean·cv².
+    ///
+    /// # Errors
+    /// [`ParamError::MeanNotPositive`], [`ParamError::CvNegative`], or
+    /// [`ParamError::MeanOutOfRange`] where a positive cv has a square that under- or overflows.
+    pub fn from_mean_cv(mean: T, cv: T) -> Result<Self, ParamError> {
+        let (mean, cv) = (mean.to_f64(), cv.to_f64());
+        check(mean, mean > 0.0, ParamError::MeanNotPositive)?;
+        check(cv, cv >= 0.0, ParamError::CvNegative)?;
+        Self::from_mean_v_f64(mean, cv * cv)
+    }
+
+    /// Mean > 0 and squared coefficient of variation v = cv² ≥ 0.
+    ///
+    /// # Errors
+    /// [`ParamError::MeanNotPositive`], [`ParamError::VNegative`] or [`ParamError::MeanOutOfRange`].
+    pub fn from_mean_v(mean: T, v: T) -> Result<Self, ParamError> {
+        let (mean, v) = (mean.to_f64(), v.to_f64());
+        check(mean, mean > 0.0, ParamError::MeanNotPositive)?;
+        check(v, v >= 0.0, ParamError::VNegative)?;
+        Self::from_mean_v_f64(mean, v)
+    }
+
+    fn from_mean_v_f64(mean: f64, v: f64) -> Result<Self, ParamError> {
+        // A spread that no f64 can tell from none is none.
+        if v < f64::MIN_POSITIVE {
+            return Ok(Self { k: f64::INFINITY, theta: 0.0, mean, v: 0.0, precision: PhantomData });
+        }
+        Self::checked(1.0 / v, mean * v, mean, v)
+    }
+
+    /// All four positive, finite, and none so small that its reciprocal is lost.
+    fn checked(k: f64, theta: f64, mean: f64, v: f64) -> Result<Self, ParamError> {
+        let fits = |x: f64| x >= f64::MIN_POSITIVE && x < f64::INFINITY;
+        if fits(mean) && fits(v) && fits(k) && theta > 0.0 && theta < f64::INFINITY {
+            Ok(Self { k, theta, mean, v, precision: PhantomData })
+        } else {
+            Err(ParamError::MeanOutOfRange)
+        }
+    }
+
+    /// Shape k; ∞ at cv = 0.
+    #[must_use]
+    pub fn shape(&self) -> T {
+        T::from_f64(self.k)
+    }
+
+    /// Scale θ; 0 at cv = 0.
+    #[must_use]
+    pub fn scale(&self) -> T {
+        T::from_f64(self.theta)
+    }
+
+    /// Rate 1/θ; ∞ at cv = 0.
+    #[must_use]
+    pub fn rate(&self) -> T {
+        T::from_f64(1.0 / self.theta)
+    }
+
+    /// E[β] = kθ.
+    #[must_use]
+    pub fn mean(&self) -> T {
+        T::from_f64(self.mean)
+    }
+
+    /// Var β = kθ².
+    #[must_use]
+    pub fn variance(&self) -> T {
+        T::from_f64(self.mean * self.theta)
+    }
+
+    /// Standard deviation / mean = 1/√k.
+    #[must_use]
+    pub fn cv(&self) -> T {
+        T::from_f64(Float::sqrt(self.v))
+    }
+
+    /// v = cv² = 1/k, the coordinate in which plain DPO is the boundary v = 0.
+    #[must_use]
+    pub fn v(&self) -> T {
+        T::from_f64(self.v)
+    }
+
+    pub(crate) fn k_f64(&self) -> f64 {
+        self.k
+    }
+
+    pub(crate) fn theta_f64(&self) -> f64 {
+        self.theta
+    }
+
+    pub(crate) fn v_f64(&self) -> f64 {
+        self.v
+    }
+
+    fn point(&self, size: f64) -> Point {
+        Point {
+            x: self.mean * size,
+            c: self.theta * size,
+            k: self.k,
+            v: self.v,
+            ln_c: ln(self.theta) + ln(size),
+        }
+    }
+}
+
+impl<T: Real> Kernel for Gamma<T> {
+    fn tail(&self, size: f64) -> Tail {
+        gamma::tail(self.point(size))
+    }
+    fn unit(&self) -> f64 {
+        self.mean
+    }
+    fn posterior(&self, size: f64, negative: bool) -> (f64, f64) {
+        if self.v == 0.0 {
+            return (self.mean, 0.0);
+        }
+        let (mean, variance, shrink) = gamma::posterior(self.point(size), negative);
+        // β | choice has the unit θ/(1 + θ|D|) after a choice against the margin, θ after one with it.
+        let unit = if !shrink {
+            self.theta
+        } else if self.theta * size > 1e300 {
+            1.0 / size
+        } else {
+            self.theta / (1.0 + self.theta * size)
+        };
+        (unit * mean, unit * variance * unit)
+    }
+}

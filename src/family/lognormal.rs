@@ -1,0 +1,160 @@
+//! LogNormal strengths.
+
+use super::{Kernel, ParamError, check};
+use crate::canonical::Tail;
+use crate::canonical::lognormal::{self, MAX_SIGMA};
+use crate::float::Real;
+use crate::special::elementary::{exp, exp_parts, ln};
+use crate::special::ln_1p;
+use crate::special::twofold::{two_prod, two_sum};
+use core::marker::PhantomData;
+use num_traits::Float;
+
+/// ln β ~ Normal(μ, σ²): mean e^{μ+σ²/2}, cv² = e^{σ²} − 1.
+///
+/// σ = 0 is the point mass at e^μ.
+///
+/// ```
+/// use prefstrength::{LogNormal, Strength};
+/// let beta = LogNormal::from_mu_sigma(-2.3, 0.5)?;
+/// let g = beta.nll_gradient(-1.0);
+/// assert!(g.value > core::f64::consts::LN_2 && g.d_margin < 0.0);
+/// # Ok::<(), prefstrength::ParamError>(())
+/// ```
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct LogNormal<T> {
+    mu: f64,
+    sigma: f64,
+    /// e^μ
+    median: f64,
+    precision: PhantomData<T>,
+}
+
+impl<T: Real> LogNormal<T> {
+    /// Mean μ and standard deviation σ of ln β; μ finite, 0 ≤ σ ≤ 12.
+    ///
+    /// # Errors
+    /// [`ParamError::MuNotFinite`], [`ParamError::SigmaNegative`], [`ParamError::SigmaTooLarge`].
+    pub fn from_mu_sigma(mu: T, sigma: T) -> Result<Self, ParamError> {
+        let (mu, sigma) = (mu.to_f64(), sigma.to_f64());
+        check(mu, true, ParamError::MuNotFinite)?;
+        check(sigma, sigma >= 0.0, ParamError::SigmaNegative)?;
+        check(sigma, sigma <= MAX_SIGMA, ParamError::SigmaTooLarge)?;
+        Ok(Self { mu, sigma: sigma.abs(), median: exp(mu), precision: PhantomData })
+    }
+
+    /// Mean of β > 0 and coefficient of variation ≥ 0; σ² = ln(1 + cv²), μ = ln mean − σ²/2.
+    ///
+    /// # Errors
+    /// [`ParamError::MeanNotPositive`], [`ParamError::CvNegative`], [`ParamError::SigmaTooLarge`].
+    pub fn from_mean_cv(mean: T, cv: T) -> Result<Self, ParamError> {
+        let (mean, cv) = (mean.to_f64(), cv.to_f64());
+        check(mean, mean > 0.0, ParamError::MeanNotPositive)?;
+        check(cv, cv >= 0.0, ParamError::CvNegative)?;
+        // √ln(1 + cv²) = cv below the square root of eps, where cv² may underflow.
+        let sigma = if cv < 1e-8 { cv } else { Float::sqrt(ln_1p(cv * cv)) };
+        Self::from_mean_sigma(mean, sigma, cv * cv)
+    }
+
+    /// Mean of β > 0 and squared coefficient of variation v = cv² ≥ 0.
+    ///
+    /// # Errors
+    /// [`ParamError::MeanNotPositive`], [`ParamError::VNegative`], [`ParamError::SigmaTooLarge`].
+    pub fn from_mean_v(mean: T, v: T) -> Result<Self, ParamError> {
+        let (mean, v) = (mean.to_f64(), v.to_f64());
+        check(mean, mean > 0.0, ParamError::MeanNotPositive)?;
+        check(v, v >= 0.0, ParamError::VNegative)?;
+        Self::from_mean_sigma(mean, Float::sqrt(ln_1p(v)), v)
+    }
+
+    fn from_mean_sigma(mean: f64, sigma: f64, v: f64) -> Result<Self, ParamError> {
+        if !(sigma <= MAX_SIGMA) {
+            return Err(ParamError::SigmaTooLarge);
+        }
+        let mu = ln(mean) - 0.5 * ln_1p(v);
+        // The median from the mean itself, which ln and exp would cost ln(mean) ulp.
+        let median = mean / Float::sqrt(1.0 + v);
+        Ok(Self { mu, sigma, median, precision: PhantomData })
+    }
+
+    /// μ = E[ln β].
+    #[must_use]
+    pub fn mu(&self) -> T {
+        T::from_f64(self.mu)
+    }
+
+    /// σ, the standard deviation of ln β.
+    #[must_use]
+    pub fn sigma(&self) -> T {
+        T::from_f64(self.sigma)
+    }
+
+    /// E[β] = e^{μ+σ²/2}; may overflow to ∞.
+    #[must_use]
+    pub fn mean(&self) -> T {
+        T::from_f64(self.mean_f64())
+    }
+
+    /// Var β = mean²(e^{σ²} − 1); may overflow to ∞.
+    #[must_use]
+    pub fn variance(&self) -> T {
+        let mean = self.mean_f64();
+        T::from_f64(mean * self.v_f64() * mean)
+    }
+
+    /// Standard deviation / mean = √(e^{σ²} − 1).
+    #[must_use]
+    pub fn cv(&self) -> T {
+        T::from_f64(if self.sigma < 1e-8 { self.sigma } else { Float::sqrt(self.v_f64()) })
+    }
+
+    /// v = cv² = e^{σ²} − 1, the coordinate in which plain DPO is the boundary v = 0.
+    #[must_use]
+    pub fn v(&self) -> T {
+        T::from_f64(self.v_f64())
+    }
+
+    pub(crate) fn v_f64(&self) -> f64 {
+        exp_parts(self.sigma * self.sigma).exp_m1
+    }
+
+    pub(crate) fn sigma_f64(&self) -> f64 {
+        self.sigma
+    }
+
+    fn mean_f64(&self) -> f64 {
+        if self.median > 0.0 && self.median < f64::INFINITY {
+            return self.median * exp(0.5 * self.sigma * self.sigma);
+        }
+        // e^μ is out of range while the mean may not be.
+        let (square, lo) = two_prod(self.sigma, self.sigma);
+        let (hi, rest) = two_sum(self.mu, 0.5 * square);
+        let mean = exp(hi);
+        mean + mean * (rest + 0.5 * lo)
+    }
+}
+
+impl<T: Real> Kernel for LogNormal<T> {
+    fn tail(&self, size: f64) -> Tail {
+        let (xi, ln_xi) = self.location(size);
+        lognormal::tail(xi, ln_xi, self.sigma)
+    }
+    fn unit(&self) -> f64 {
+        self.median
+    }
+    fn posterior(&self, size: f64, negative: bool) -> (f64, f64) {
+        let (xi, ln_xi) = self.location(size);
+        if ln_xi == f64::INFINITY && negative {
+            return (if self.sigma > 0.0 { 0.0 } else { self.median }, 0.0);
+        }
+        let (mean, variance) = lognormal::posterior(xi, ln_xi, self.sigma, negative);
+        (self.median * mean, self.median * variance * self.median)
+    }
+}
+
+impl<T> LogNormal<T> {
+    /// Median of β|D| and its logarithm.
+    fn location(&self, size: f64) -> (f64, f64) {
+        (if size == 0.0 { 0.0 } else { self.median * size }, self.mu + ln(size))
+    }
+}
