@@ -55,14 +55,20 @@ pub(crate) trait Lanes:
         self.select_lt(cap, self, cap)
     }
 
-    /// Σ cⱼ xʲ by Horner's rule, in every lane.
+    /// Σ cⱼ xʲ in every lane: Horner's rule on the even and the odd coefficients side by side,
+    /// which halves the chain.
     #[inline(always)]
     fn poly<const N: usize>(self, c: &[f64; N]) -> Self {
-        let mut sum = Self::splat(c[N - 1]);
-        for &ck in c.iter().rev().skip(1) {
-            sum = sum * self + Self::splat(ck);
+        let square = self * self;
+        let (mut last, mut other) = (Self::splat(c[N - 1]), Self::splat(c[N - 2]));
+        let mut j = N - 2;
+        while j >= 2 {
+            last = last * square + Self::splat(c[j - 1]);
+            other = other * square + Self::splat(c[j - 2]);
+            j -= 2;
         }
-        sum
+        // An odd coefficient count leaves c[0] over.
+        if N % 2 == 1 { other * self + (last * square + Self::splat(c[0])) } else { last * self + other }
     }
 }
 

@@ -133,7 +133,7 @@ mod sealed {
         /// The gradient struct from loss, d_margin and the two native derivatives.
         type Native;
         /// T at |margin|.
-        fn tail_at(&self, size: f64) -> crate::canonical::Tail;
+        fn tail_at(&self, size: f64, second: bool) -> crate::canonical::Tail;
         /// Unit of x in the tail.
         fn unit_of(&self) -> f64;
         /// Posterior mean and variance.
@@ -183,7 +183,7 @@ pub trait Strength<T: Real>: Family<T> + Copy + core::fmt::Debug {
     /// E[σ(−βD)] = 1. Rounds to 1 for large D: take losses from [`nll`](Self::nll).
     #[must_use]
     fn expected_sigmoid(&self, margin: T) -> T {
-        let Some((tail, _, negative)) = at(self, margin) else { return T::nan() };
+        let Some((tail, _, negative)) = at(self, margin, false) else { return T::nan() };
         T::from_f64(if negative { tail.value() } else { 0.5 + tail.half_minus() })
     }
 
@@ -196,7 +196,7 @@ pub trait Strength<T: Real>: Family<T> + Copy + core::fmt::Debug {
     /// The loss −ln E[σ(βD)] (MixDPO; plain DPO for [`Fixed`]). Positive, decreasing in D.
     #[must_use]
     fn nll(&self, margin: T) -> T {
-        let Some((tail, _, negative)) = at(self, margin) else { return T::nan() };
+        let Some((tail, _, negative)) = at(self, margin, false) else { return T::nan() };
         T::from_f64(tail.nll(negative).value)
     }
 
@@ -222,7 +222,7 @@ pub trait Strength<T: Real>: Family<T> + Copy + core::fmt::Debug {
     /// loss is not convex.
     #[must_use]
     fn nll_d2_margin(&self, margin: T) -> T {
-        let Some((tail, size, negative)) = at(self, margin) else { return T::nan() };
+        let Some((tail, size, negative)) = at(self, margin, true) else { return T::nan() };
         T::from_f64(tail.nll(negative).curvature(self.unit_of(), size))
     }
 
@@ -230,7 +230,7 @@ pub trait Strength<T: Real>: Family<T> + Copy + core::fmt::Debug {
     /// neither underflows nor saturates.
     #[must_use]
     fn effective_logit(&self, margin: T) -> T {
-        let Some((tail, _, negative)) = at(self, margin) else { return T::nan() };
+        let Some((tail, _, negative)) = at(self, margin, false) else { return T::nan() };
         let logit = tail.effective_logit();
         T::from_f64(if negative { -logit } else { logit })
     }
@@ -239,7 +239,7 @@ pub trait Strength<T: Real>: Family<T> + Copy + core::fmt::Debug {
     /// with |D|.
     #[must_use]
     fn effective_beta(&self, margin: T) -> T {
-        let Some((tail, size, _)) = at(self, margin) else { return T::nan() };
+        let Some((tail, size, _)) = at(self, margin, false) else { return T::nan() };
         T::from_f64(tail.nll(true).slope(self.unit_of(), size) / (0.5 + tail.half_minus()))
     }
 
@@ -258,7 +258,7 @@ pub trait Strength<T: Real>: Family<T> + Copy + core::fmt::Debug {
     /// The label-smoothed loss (1 − ε)·nll(D) + ε·nll(−D).
     #[must_use]
     fn smoothed_nll(&self, margin: T, smoothing: Smoothing<T>) -> T {
-        let Some((tail, _, negative)) = at(self, margin) else { return T::nan() };
+        let Some((tail, _, negative)) = at(self, margin, false) else { return T::nan() };
         T::from_f64(mix(smoothing, |flip| [tail.nll(negative != flip).value])[0])
     }
 
@@ -290,12 +290,12 @@ pub trait Strength<T: Real>: Family<T> + Copy + core::fmt::Debug {
 }
 
 /// The tail at a margin, |margin|, and whether it is negative; `None` for NaN.
-fn at<T: Real, S: Family<T> + ?Sized>(family: &S, margin: T) -> Option<(Tail, f64, bool)> {
+fn at<T: Real, S: Family<T> + ?Sized>(family: &S, margin: T, second: bool) -> Option<(Tail, f64, bool)> {
     let d = margin.to_f64();
     if d.is_nan() {
         return None;
     }
-    Some((family.tail_at(d.abs()), d.abs(), d < 0.0))
+    Some((family.tail_at(d.abs(), second), d.abs(), d < 0.0))
 }
 
 /// (1 − ε)·f(false) + ε·f(true), without touching f(true) at ε = 0 nor f(false) at ε = 1: 0·∞ is 0.
@@ -321,7 +321,7 @@ fn gradient<T: Real, S: Family<T> + ?Sized>(
     smoothing: Smoothing<T>,
     params: impl Fn(&Local) -> [f64; 2],
 ) -> [f64; 4] {
-    let Some((tail, size, negative)) = at(family, margin) else { return [f64::NAN; 4] };
+    let Some((tail, size, negative)) = at(family, margin, false) else { return [f64::NAN; 4] };
     mix(smoothing, |flip| {
         let local = Local { nll: tail.nll(negative != flip), size, negative: negative != flip };
         let slope = local.nll.slope(family.unit_of(), size);
@@ -334,8 +334,8 @@ macro_rules! strength {
     ($family:ident, $native:ident { $($field:ident),* }, $self:ident, $at:ident, $derivatives:expr, $spread:expr) => {
         impl<T: Real> Family<T> for $family<T> {
             type Native = $native<T>;
-            fn tail_at(&self, size: f64) -> Tail {
-                Kernel::tail(self, size)
+            fn tail_at(&self, size: f64, second: bool) -> Tail {
+                Kernel::tail(self, size, second)
             }
             fn unit_of(&self) -> f64 {
                 Kernel::unit(self)

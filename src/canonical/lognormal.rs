@@ -6,7 +6,7 @@
 
 use super::Tail;
 use crate::lanes::{Block, Lanes};
-use crate::special::elementary::{ExpParts, exp, exp_node, exp_parts, ln, sin_cos};
+use crate::special::elementary::{ExpParts, exp, exp_node, exp_parts, ln};
 use crate::special::twofold::two_prod;
 use core::f64::consts::PI;
 use num_traits::Float;
@@ -25,7 +25,7 @@ type B = Block<N>;
 const MAX_BLOCKS: usize = 512;
 
 /// −ln of the discretisation error aimed at.
-const DIGITS: f64 = 41.0;
+const DIGITS: f64 = 38.5;
 
 /// Offsets δⱼ = jh from a centre, with h and the leading part of sh so short that jh and j·sh_hi are
 /// exact: at |sδ| in the hundreds a rounding of sδ would cost as many ulp.
@@ -51,6 +51,16 @@ struct Node {
     delta: B,
 }
 
+/// Blocks between two fresh evaluations of the factors in [`Grid::sum_gauss`]: their error stays at
+/// a few ulp.
+const STRIDE: usize = 4;
+
+/// Whether a block that ends with `term` leaves `sum` as it is (lane 0 holds the centre node).
+#[inline(always)]
+fn settled(term: B, sum: B) -> bool {
+    term.0[N - 1] <= 2e-17 * sum.0[0]
+}
+
 impl Grid {
     /// The step for an integrand that is Gaussian of curvature `bend` about its centre and has
     /// its nearest pole at Im(sz) = π/2, `weight` being X at the centre.
@@ -61,7 +71,10 @@ impl Grid {
         let free = Float::sqrt(2.0 * DIGITS / bend);
         let pole = 0.45 * PI / s;
         let eta = if free < pole { free } else { pole };
-        let growth = if weight > 0.0 { -weight * ln(sin_cos(s * eta).1) } else { 0.0 };
+        // −ln cos θ for θ = sη ≤ 0.45π, within 1 %
+        let w = (s * eta) * (s * eta);
+        let ln_cos = 0.5 * w * (1.0 + w * (1.0 / 6.0 + w * (2.0 / 45.0 + w * (0.0135 + w * 0.0148))));
+        let growth = weight * ln_cos;
         let h = shorten(2.0 * PI * eta / (DIGITS + 0.5 * eta * eta + growth), 20);
         let (product, rest) = two_prod(s, h);
         let sh_hi = shorten(product, 40);
@@ -89,7 +102,7 @@ impl Grid {
                 let mut done = true;
                 for (sum, term) in sums.iter_mut().zip(new) {
                     *sum = *sum + term;
-                    done &= term.0[N - 1] <= 1e-18 * sum.sum();
+                    done &= settled(term, *sum);
                 }
                 for (sum, term) in riders.iter_mut().zip(more) {
                     *sum = *sum + term;
@@ -98,6 +111,52 @@ impl Grid {
                     break;
                 }
                 first += step * N as f64;
+            }
+        }
+        (sums.map(B::sum), riders.map(B::sum))
+    }
+
+    /// The same for terms in e^{sδ} and the weight φ(z + δ)/φ(z) = e^{−δ(z + δ/2)}, where both
+    /// factors advance from block to block by one multiplication: e^{sδ} is geometric, and so is
+    /// the ratio of successive weights.
+    #[inline(always)]
+    fn sum_gauss<const M: usize, const R: usize>(&self, z: f64, terms: impl Fn(B, B) -> ([B; M], [B; R])) -> ([f64; M], [f64; R]) {
+        let mut sums = [B::splat(0.0); M];
+        let mut riders = [B::splat(0.0); R];
+        let n = N as f64;
+        let stride = n * self.h;
+        let decay = B::splat(exp_node(-stride * stride));
+        let growth = exp_node(n * self.sh_hi) * (1.0 + n * self.sh_lo);
+        for (start, step, growth) in [(0.0, 1.0, growth), (-1.0, -1.0, 1.0 / growth)] {
+            let mut first = start;
+            let ahead = step * n;
+            let jump = step * stride;
+            let growth = B::splat(growth);
+            'direction: for _ in 0..MAX_BLOCKS / STRIDE {
+                let j = B::from_fn(|i| first + step * i as f64);
+                let delta = j * B::splat(self.h);
+                let mut e = exp_node(j * B::splat(self.sh_hi));
+                e = e + e * (j * B::splat(self.sh_lo));
+                let mut w = exp_node(-delta * (B::splat(z) + B::splat(0.5) * delta));
+                let mut ratio = exp_node(-B::splat(jump) * (delta + B::splat(z + 0.5 * jump)));
+                for _ in 0..STRIDE {
+                    let (new, more) = terms(e, w);
+                    let mut done = true;
+                    for (sum, term) in sums.iter_mut().zip(new) {
+                        *sum = *sum + term;
+                        done &= settled(term, *sum);
+                    }
+                    for (sum, term) in riders.iter_mut().zip(more) {
+                        *sum = *sum + term;
+                    }
+                    if done {
+                        break 'direction;
+                    }
+                    e = e * growth;
+                    w = w * ratio;
+                    ratio = ratio * decay;
+                    first += ahead;
+                }
             }
         }
         (sums.map(B::sum), riders.map(B::sum))
@@ -135,8 +194,8 @@ fn saddle(xi: f64, ln_xi: f64, s: f64) -> (f64, f64) {
 }
 
 /// T at median margin ξ ≥ 0 (`ln_xi` is read only where ξ overflows); 0 ≤ s ≤ 12. The field `x` is
-/// ξ, `d_v` is ∂/∂q at fixed mean.
-pub(crate) fn tail(xi: f64, ln_xi: f64, s: f64) -> Tail {
+/// ξ, `d_v` is ∂/∂q at fixed mean. `second` asks for a `ln_d2` that does not cancel.
+pub(crate) fn tail(xi: f64, ln_xi: f64, s: f64, second: bool) -> Tail {
     if s < MIN_SIGMA || xi == 0.0 {
         // At ξ = 0: T′ = −E[β]/4 in units of the median.
         let mut tail = super::fixed::tail(xi);
@@ -158,7 +217,11 @@ pub(crate) fn tail(xi: f64, ln_xi: f64, s: f64) -> Tail {
             v_d_v: f64::INFINITY,
         };
     }
-    if xi < 1.0 { near(xi, s) } else { far(xi, ln_xi, s) }
+    match (xi < 1.0, second) {
+        (true, _) => near(xi, s),
+        (false, true) => far::<true>(xi, ln_xi, s),
+        (false, false) => far::<false>(xi, ln_xi, s),
+    }
 }
 
 /// 1/√(2π)
@@ -176,8 +239,7 @@ fn near(xi: f64, s: f64) -> Tail {
     let (hi, lo) = two_prod(s, z);
     let beta = exp(hi) + exp(hi) * lo;
     let x = xi * beta;
-    let ([s0, s1, s2], []) = grid.sum(|Node { exp: e, delta, .. }| {
-        let w = exp_node(-delta * (B::splat(z) + B::splat(0.5) * delta));
+    let ([s0, s1, s2], []) = grid.sum_gauss(z, |e, w| {
         let ExpParts { exp: u, exp_m1, .. } = exp_parts(-(B::splat(x) * e));
         let r = one / (one + u);
         let wr = w * r;
@@ -193,33 +255,65 @@ fn near(xi: f64, s: f64) -> Tail {
     Tail { x: xi, plain: true, t, h, ln: ln(t), d1, d2, ln_d2: d2 - d1 * d1, d_v: d_q, v_d_v: d_q }
 }
 
-/// ξ ≥ 1: accumulates T about the saddle point, with e^{−z²/2 − X} at the saddle as a factor.
-fn far(xi: f64, ln_xi: f64, s: f64) -> Tail {
+/// ξ ≥ 1: accumulates T about the saddle point. Without `SECOND`, the field `ln_d2` is the plain
+/// difference.
+fn far<const SECOND: bool>(xi: f64, ln_xi: f64, s: f64) -> Tail {
     let one = B::splat(1.0);
     let (x, z) = saddle(xi, ln_xi, s);
     let grid = Grid::new(s, 1.0 + s * s * x, x);
-    // Zero but for the rounding of the saddle.
-    let slope = z + s * x;
-    let r_c = 1.0 / (1.0 + exp(-x));
-    let ([s0, s1, s2], [b1, b2, c2]) = grid.sum(|Node { exp: e, exp_m1, exp_m1_my, delta }| {
-        let w = exp_node(-(B::splat(x) * exp_m1_my + delta * (B::splat(slope) + B::splat(0.5) * delta)));
-        let u = exp_node(-(B::splat(x) * e));
+    let r_c = B::splat(if SECOND { 1.0 / (1.0 + exp(-x)) } else { 0.0 });
+    let main = |e: B, u: B, w: B| {
         let r = one / (one + u);
         let wr = w * r;
         let er = e * r;
-        // Xr about the centre, for a variance that does not cancel.
-        let b = exp_m1 * r + (r - B::splat(r_c));
-        ([wr, wr * er, wr * er * er * (one - u)], [wr * b, wr * b * b, wr * er * er * u])
-    });
-    let ln_t = ln(NORM * grid.h * s0) - 0.5 * z * z - x;
+        ([wr, wr * er, wr * er * er * (one - u)], r)
+    };
+    // Xr about the centre, for a variance that does not cancel, and X²ur².
+    let second = |e: B, exp_m1: B, u: B, r: B, wr: B| {
+        let b = exp_m1 * r + (r - r_c);
+        let er = e * r;
+        [wr * b, wr * b * b, wr * er * er * u]
+    };
+    // The weight φe^{−X}, of which e^{−z²/2} or e^{−z²/2 − X} at the saddle comes out as a factor.
+    let fast = x < DEEP && s > 1e-3;
+    let factor = if fast { 0.0 } else { x };
+    let ([s0, s1, s2], [b1, b2, c2]) = if fast {
+        let terms = |e: B, w: B| {
+            let u = exp_node(-(B::splat(x) * e));
+            let (sums, r) = main(e, u, w * u);
+            (sums, u, r)
+        };
+        if SECOND {
+            grid.sum_gauss(z, |e, w| {
+                let (sums, u, r) = terms(e, w);
+                (sums, second(e, e - one, u, r, sums[0]))
+            })
+        } else {
+            let (sums, []) = grid.sum_gauss(z, |e, w| (terms(e, w).0, []));
+            (sums, [0.0; 3])
+        }
+    } else {
+        // Zero but for the rounding of the saddle.
+        let slope = z + s * x;
+        grid.sum(|Node { exp: e, exp_m1, exp_m1_my, delta }| {
+            let w = exp_node(-(B::splat(x) * exp_m1_my + delta * (B::splat(slope) + B::splat(0.5) * delta)));
+            let u = exp_node(-(B::splat(x) * e));
+            let (sums, r) = main(e, u, w);
+            (sums, second(e, exp_m1, u, r, sums[0]))
+        })
+    };
+    let ln_t = ln(NORM * grid.h * s0) - 0.5 * z * z - factor;
     let t = exp(ln_t);
     let d1 = x * (s1 / s0);
     let d2 = x * (s2 / s0) * x;
     let mean = b1 / s0;
-    let ln_d2 = x * ((b2 / s0 - mean * mean) - c2 / s0) * x;
+    let ln_d2 = if SECOND { x * ((b2 / s0 - mean * mean) - c2 / s0) * x } else { d2 - d1 * d1 };
     let d_q = 0.5 * d2;
     Tail { x: xi, plain: false, t, h: 0.5 - t, ln: ln_t, d1, d2, ln_d2, d_v: d_q, v_d_v: d_q }
 }
+
+/// X at the saddle from which on e^{−X} and φ are combined before exponentiation.
+const DEEP: f64 = 30.0;
 
 /// Mean and variance of β/e^μ under p(β)σ(±β|D|)/E[σ(±β|D|)], the lower sign if `negative`.
 ///

@@ -268,7 +268,7 @@ pub fn lognormal(x: f64, v: f64) -> Tail {
     }
     let root = num_traits::Float::sqrt(1.0 + v);
     let median = x / root;
-    let mut tail = lognormal::tail(median, ln(median), s);
+    let mut tail = lognormal::tail(median, ln(median), s, true);
     // The kernel's unit is the median of β, and its strength derivative is ∂/∂q, q = s².
     tail.x = x;
     if tail.plain {

@@ -55,7 +55,7 @@ impl<T: Real> Fixed<T> {
 }
 
 impl<T: Real> Kernel for Fixed<T> {
-    fn tail(&self, size: f64) -> Tail {
+    fn tail(&self, size: f64, _second: bool) -> Tail {
         let beta = self.beta.to_f64();
         // β = 0 decides nothing, however large the margin.
         canonical::fixed(if beta == 0.0 { 0.0 } else { beta * size })

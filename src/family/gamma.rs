@@ -163,7 +163,7 @@ impl<T: Real> Gamma<T> {
 }
 
 impl<T: Real> Kernel for Gamma<T> {
-    fn tail(&self, size: f64) -> Tail {
+    fn tail(&self, size: f64, _second: bool) -> Tail {
         gamma::tail(self.point(size))
     }
     fn unit(&self) -> f64 {

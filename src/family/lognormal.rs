@@ -135,9 +135,9 @@ impl<T: Real> LogNormal<T> {
 }
 
 impl<T: Real> Kernel for LogNormal<T> {
-    fn tail(&self, size: f64) -> Tail {
+    fn tail(&self, size: f64, second: bool) -> Tail {
         let (xi, ln_xi) = self.location(size);
-        lognormal::tail(xi, ln_xi, self.sigma)
+        lognormal::tail(xi, ln_xi, self.sigma, second)
     }
     fn unit(&self) -> f64 {
         self.median

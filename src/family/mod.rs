@@ -18,8 +18,8 @@ use crate::canonical::Tail;
 
 /// What the losses need of a family, in f64.
 pub(crate) trait Kernel: Copy {
-    /// T at |margin| = `size` ≥ 0, and nothing else.
-    fn tail(&self, size: f64) -> Tail;
+    /// T at |margin| = `size` ≥ 0. Unless `second`, (ln T)″ may be a difference that cancels.
+    fn tail(&self, size: f64, second: bool) -> Tail;
     /// The unit of x in that tail: x = unit·size.
     fn unit(&self) -> f64;
     /// Posterior mean and variance of β given a choice at |margin| = `size`.

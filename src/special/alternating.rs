@@ -10,7 +10,7 @@ use super::tables::{ABEL_PLANA_T, ABEL_PLANA_W, BOOLE};
 use crate::lanes::{Block, Lanes};
 
 /// Lanes of one block of nodes.
-const N: usize = 8;
+const N: usize = 4;
 type B = Block<N>;
 
 /// Largest x = kc for [`abel_plana`].
