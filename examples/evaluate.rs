@@ -46,7 +46,8 @@ impl Task {
         if self == Self::Lerch {
             return ["phi", "dphi_ds", "dphi_da", "scaled", "log_phi"].map(String::from).to_vec();
         }
-        let mut names = ["expected_sigmoid", "nll", "dnll_dmargin", "d2nll_dmargin2"].map(String::from).to_vec();
+        let mut names =
+            ["expected_sigmoid", "nll", "dnll_dmargin", "d2nll_dmargin2"].map(String::from).to_vec();
         names.extend(self.parameters().iter().map(|p| format!("dnll_d{p}")));
         names.extend(["posterior_mean", "posterior_variance"].map(String::from));
         names
@@ -54,10 +55,15 @@ impl Task {
 }
 
 /// The eight columns of a loss row, one derivative fewer for [`Fixed`].
-fn loss_row<T: Real, S: Strength<T>>(strength: &S, margin: T, native: impl Fn(S::Native) -> Vec<T>) -> Vec<T> {
+fn loss_row<T: Real, S: Strength<T>>(
+    strength: &S,
+    margin: T,
+    native: impl Fn(S::Native) -> Vec<T>,
+) -> Vec<T> {
     let posterior = strength.posterior(margin);
     let gradient = native(strength.nll_gradient(margin));
-    let mut row = vec![strength.expected_sigmoid(margin), gradient[0], gradient[1], strength.nll_d2_margin(margin)];
+    let mut row =
+        vec![strength.expected_sigmoid(margin), gradient[0], gradient[1], strength.nll_d2_margin(margin)];
     row.extend_from_slice(&gradient[2..]);
     row.extend([posterior.mean, posterior.variance]);
     row
@@ -65,9 +71,7 @@ fn loss_row<T: Real, S: Strength<T>>(strength: &S, margin: T, native: impl Fn(S:
 
 fn evaluate<T: Real>(task: Task, x: &[T]) -> Result<Vec<T>, ParamError> {
     Ok(match task {
-        Task::Fixed => {
-            loss_row(&Fixed::new(x[1])?, x[0], |g| vec![g.value, g.d_margin, g.d_beta])
-        }
+        Task::Fixed => loss_row(&Fixed::new(x[1])?, x[0], |g| vec![g.value, g.d_margin, g.d_beta]),
         Task::Gamma => loss_row(&Gamma::from_shape_scale(x[1], x[2])?, x[0], |g| {
             vec![g.value, g.d_margin, g.d_shape, g.d_scale]
         }),
@@ -126,7 +130,8 @@ where
     writer.write_record(header.iter().chain(names.iter().map(String::as_str))).map_err(write)?;
     let mut result = Ok(());
     for record in reader.records() {
-        match record.map_err(|e| e.to_string()).and_then(|r| Ok((row::<T>(task, &columns, &header, &r)?, r))) {
+        match record.map_err(|e| e.to_string()).and_then(|r| Ok((row::<T>(task, &columns, &header, &r)?, r)))
+        {
             Ok((values, record)) => writer
                 .write_record(record.iter().map(String::from).chain(values.iter().map(|v| format!("{v:?}"))))
                 .map_err(write)?,
@@ -153,7 +158,9 @@ where
     let inputs = columns
         .iter()
         .map(|&i| {
-            record[i].parse::<T>().map_err(|e| format!("line {line}, column `{}`: `{}`: {e}", &header[i], &record[i]))
+            record[i]
+                .parse::<T>()
+                .map_err(|e| format!("line {line}, column `{}`: `{}`: {e}", &header[i], &record[i]))
         })
         .collect::<Result<Vec<_>, _>>()?;
     evaluate(task, &inputs).map_err(|e| format!("line {line}: {e}"))

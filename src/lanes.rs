@@ -19,12 +19,7 @@ const TWO_52: f64 = 4_503_599_627_370_496.0;
 
 /// One or several `f64`, computed in lockstep.
 pub(crate) trait Lanes:
-    Copy
-    + Add<Output = Self>
-    + Sub<Output = Self>
-    + Mul<Output = Self>
-    + Div<Output = Self>
-    + Neg<Output = Self>
+    Copy + Add<Output = Self> + Sub<Output = Self> + Mul<Output = Self> + Div<Output = Self> + Neg<Output = Self>
 {
     /// The same number in every lane.
     fn splat(x: f64) -> Self;

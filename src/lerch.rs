@@ -30,7 +30,7 @@ fn tail(s: f64, a: f64) -> Option<Tail> {
     if !(fits(s) && fits(a)) {
         return None;
     }
-    Some(gamma::tail(Point { x: s / a, c: 1.0 / a, k: s, v: 1.0 / s, ln_c: -ln(a) }))
+    Some(gamma::tail(Point { x: s / a, c: 1.0 / a, k: s, v: 1.0 / s, c_error: 0.0, ln_c: (-ln(a), 0.0) }))
 }
 
 /// Φ(−1, s, a) = Σₙ (−1)ⁿ (a + n)⁻ˢ, n ≥ 0.

@@ -109,6 +109,7 @@ pub struct Posterior<T> {
 #[derive(Clone, Copy, Debug)]
 pub struct Local {
     nll: Nll,
+    unit: f64,
     size: f64,
     negative: bool,
 }
@@ -121,7 +122,7 @@ impl Local {
 
     /// D ∂nll/∂D, before scaling.
     fn d_ln_margin(&self) -> f64 {
-        self.signed(self.nll.elasticity())
+        self.signed(self.nll.elasticity(self.unit, self.size))
     }
 }
 
@@ -271,20 +272,18 @@ pub trait Strength<T: Real>: Family<T> + Copy + core::fmt::Debug {
     /// The label-smoothed loss with its gradient in the margin, ln mean and ln cv.
     #[must_use]
     fn smoothed_nll_ln_mean_ln_cv(&self, margin: T, smoothing: Smoothing<T>) -> LnMeanLnCv<T> {
-        let [value, d_margin, d_ln_mean, d_ln_cv] = gradient(self, margin, smoothing, |at| {
-            [at.nll.times(at.d_ln_margin()), 2.0 * self.spread(at).1]
-        })
-        .map(T::from_f64);
+        let [value, d_margin, d_ln_mean, d_ln_cv] =
+            gradient(self, margin, smoothing, |at| [at.nll.times(at.d_ln_margin()), 2.0 * self.spread(at).1])
+                .map(T::from_f64);
         LnMeanLnCv { value, d_margin, d_ln_mean, d_ln_cv }
     }
 
     /// The label-smoothed loss with its gradient in the margin, ln mean and v.
     #[must_use]
     fn smoothed_nll_ln_mean_v(&self, margin: T, smoothing: Smoothing<T>) -> LnMeanV<T> {
-        let [value, d_margin, d_ln_mean, d_v] = gradient(self, margin, smoothing, |at| {
-            [at.nll.times(at.d_ln_margin()), self.spread(at).0]
-        })
-        .map(T::from_f64);
+        let [value, d_margin, d_ln_mean, d_v] =
+            gradient(self, margin, smoothing, |at| [at.nll.times(at.d_ln_margin()), self.spread(at).0])
+                .map(T::from_f64);
         LnMeanV { value, d_margin, d_ln_mean, d_v }
     }
 }
@@ -323,8 +322,9 @@ fn gradient<T: Real, S: Family<T> + ?Sized>(
 ) -> [f64; 4] {
     let Some((tail, size, negative)) = at(family, margin, false) else { return [f64::NAN; 4] };
     mix(smoothing, |flip| {
-        let local = Local { nll: tail.nll(negative != flip), size, negative: negative != flip };
-        let slope = local.nll.slope(family.unit_of(), size);
+        let unit = family.unit_of();
+        let local = Local { nll: tail.nll(negative != flip), unit, size, negative: negative != flip };
+        let slope = local.nll.slope(unit, size);
         let [p0, p1] = params(&local);
         [local.nll.value, if flip { slope } else { -slope }, p0, p1]
     })

@@ -3,6 +3,7 @@
 use super::Tail;
 use crate::special::alternating::{ABEL_PLANA_MAX, BOOLE_MAX, abel_plana, boole};
 use crate::special::elementary::{exp, exp_parts, ln, ln_1p_parts};
+use crate::special::twofold::{ln_1p_twofold, two_prod, two_sum};
 
 /// Where to evaluate: x = m|D|, c = θ|D| = xv, k = 1/v, each as exact as the caller has it.
 #[derive(Clone, Copy, Debug)]
@@ -11,20 +12,22 @@ pub(crate) struct Point {
     pub(crate) c: f64,
     pub(crate) k: f64,
     pub(crate) v: f64,
-    /// ln c, read only where c overflows
-    pub(crate) ln_c: f64,
+    /// c − (this c), over c: what rounding took from the product θ|D|.
+    pub(crate) c_error: f64,
+    /// ln c in two parts, read only where c overflows
+    pub(crate) ln_c: (f64, f64),
 }
 
 impl Point {
     /// From the canonical pair.
     pub(crate) fn from_mean_v(x: f64, v: f64) -> Self {
-        Self { x, c: x * v, k: 1.0 / v, v, ln_c: ln(x) + ln(v) }
+        Self { x, c: x * v, k: 1.0 / v, v, c_error: 0.0, ln_c: (ln(x) + ln(v), 0.0) }
     }
 }
 
 /// T at a point with x ≥ 0, v ≥ 0 finite.
 pub(crate) fn tail(at: Point) -> Tail {
-    let Point { x, c, k, v, ln_c } = at;
+    let Point { x, c, k, v, ln_c: (ln_c, _), .. } = at;
     // A subnormal v has no finite 1/v, and differs from 0 by nothing an f64 can show.
     if v < f64::MIN_POSITIVE || x == 0.0 {
         return super::fixed::tail(x).with_v(v);
@@ -32,11 +35,7 @@ pub(crate) fn tail(at: Point) -> Tail {
     if ln_c == f64::INFINITY {
         return limit(k);
     }
-    if x <= ABEL_PLANA_MAX && c <= 1.0 {
-        near(at)
-    } else {
-        far(at)
-    }
+    if x <= ABEL_PLANA_MAX && c <= 1.0 { near(at) } else { far(at) }
 }
 
 impl Tail {
@@ -55,6 +54,7 @@ fn limit(k: f64) -> Tail {
         t: 0.0,
         h: 0.5,
         ln: f64::NEG_INFINITY,
+        ln_lo: 0.0,
         d1: k,
         d2: k * k + k,
         ln_d2: k,
@@ -70,19 +70,41 @@ fn near(Point { x, c, k, v, .. }: Point) -> Tail {
     let d1 = sum.d_x / t;
     let d2 = sum.neg_d_xx / t;
     let d_v = sum.neg_d_v / t;
-    Tail { x, plain: true, t, h: sum.h, ln: ln(t), d1, d2, ln_d2: d2 - d1 * d1, d_v, v_d_v: v * d_v }
+    Tail {
+        x,
+        plain: true,
+        t,
+        h: sum.h,
+        ln: ln(t),
+        ln_lo: 0.0,
+        d1,
+        d2,
+        ln_d2: d2 - d1 * d1,
+        d_v,
+        v_d_v: v * d_v,
+    }
 }
 
 /// Everything else, by T(x, v) = (1 + c)⁻ᵏ S(k, κ), κ = c/(1 + c) < 1, y = kκ = x/(1 + c).
 ///
 /// With W(y, v) = −ln S: ln T = −k ln(1 + c) − W, and by the chain rule (∂y/∂x = (1 − κ)²,
 /// ∂y/∂v = −y²) all derivatives come without a difference of large terms.
-fn far(Point { x, c, k, v, ln_c }: Point) -> Tail {
-    let (l, g) = if c > HUGE { (ln_c, ln_c - 1.0) } else { ln_1p_parts(c) };
+fn far(Point { x, c, k, v, c_error, ln_c }: Point) -> Tail {
+    let huge = c == f64::INFINITY;
+    let (l, g) = if huge { (ln_c.0, ln_c.0 - 1.0) } else { ln_1p_parts(c) };
     let rest = 1.0 / (1.0 + c);
     let Part { kappa, y, s, h: half, w1, w2, wv } = Part::new(k, v, c);
-    let ln_t = -k * l + ln(s);
+    // ln T to twice the working precision: as a power, T would lose |ln T| ulp.
+    let (ln_t, ln_lo) = if k > 1e290 {
+        (-k * l + ln(s), 0.0)
+    } else {
+        let (hi, lo) = if huge { ln_c } else { ln_1p_twofold(c) };
+        let (p, p_lo) = two_prod(-k, hi);
+        let (sum, sum_lo) = two_sum(p, ln(s));
+        (sum, sum_lo + p_lo - k * (lo + c_error * kappa))
+    };
     let t = exp(ln_t);
+    let t = t + t * ln_lo;
     let h = if t < 0.25 {
         0.5 - t
     } else {
@@ -99,11 +121,8 @@ fn far(Point { x, c, k, v, ln_c }: Point) -> Tail {
     let v_d_v = if c > 1e-3 { v_d_v } else { v * d_v };
     let plain = x < 1.0;
     let (d1, d2, ln_d2) = if plain { (d1 / x, d2 / x / x, ln_d2 / x / x) } else { (d1, d2, ln_d2) };
-    Tail { x, plain, t, h, ln: ln_t, d1, d2, ln_d2, d_v, v_d_v }
+    Tail { x, plain, t, h, ln: ln_t, ln_lo, d1, d2, ln_d2, d_v, v_d_v }
 }
-
-/// Beyond it, 1 + c = c and κ = 1.
-const HUGE: f64 = 1e300;
 
 /// S and W(y, v) = −ln S at (k, κ).
 #[derive(Clone, Copy, Debug)]
@@ -123,7 +142,7 @@ struct Part {
 
 impl Part {
     fn new(k: f64, v: f64, c: f64) -> Self {
-        let kappa = if c > HUGE { 1.0 } else { c / (1.0 + c) };
+        let kappa = if c == f64::INFINITY { 1.0 } else { c / (1.0 + c) };
         let y = k * kappa;
         if y <= ABEL_PLANA_MAX {
             let sum = abel_plana(y, kappa, k, v);
@@ -149,13 +168,13 @@ impl Part {
 /// rate to λ + |D|, and W is the nll of a positive margin at y. With N = nll or W, in x or y:
 /// mean = k − xN′, variance = k − x²N″ − 2xN′.
 pub(crate) fn posterior(at: Point, negative: bool) -> (f64, f64, bool) {
-    let Point { x, c, k, v, ln_c } = at;
+    let Point { x, c, k, v, ln_c: (ln_c, _), .. } = at;
     if x == 0.0 || ln_c == f64::INFINITY {
         return (k, k, negative);
     }
     if !negative {
         let nll = tail(at).nll(false);
-        let slope = nll.times(nll.elasticity());
+        let slope = nll.times(nll.elasticity(x, 1.0));
         let curvature = nll.times(if nll.plain { x * nll.d2 * x } else { nll.d2 });
         return (k + slope, k - curvature + 2.0 * slope, false);
     }

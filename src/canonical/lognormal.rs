@@ -84,7 +84,10 @@ impl Grid {
     /// Sums `terms` over all nodes, outwards from the centre until none of the sums changes any more.
     /// The terms must be positive.
     #[inline(always)]
-    fn sum<const M: usize, const R: usize>(&self, terms: impl Fn(Node) -> ([B; M], [B; R])) -> ([f64; M], [f64; R]) {
+    fn sum<const M: usize, const R: usize>(
+        &self,
+        terms: impl Fn(Node) -> ([B; M], [B; R]),
+    ) -> ([f64; M], [f64; R]) {
         let mut sums = [B::splat(0.0); M];
         let mut riders = [B::splat(0.0); R];
         for (start, step) in [(0.0, 1.0), (-1.0, -1.0)] {
@@ -120,7 +123,11 @@ impl Grid {
     /// factors advance from block to block by one multiplication: e^{sδ} is geometric, and so is
     /// the ratio of successive weights.
     #[inline(always)]
-    fn sum_gauss<const M: usize, const R: usize>(&self, z: f64, terms: impl Fn(B, B) -> ([B; M], [B; R])) -> ([f64; M], [f64; R]) {
+    fn sum_gauss<const M: usize, const R: usize>(
+        &self,
+        z: f64,
+        terms: impl Fn(B, B) -> ([B; M], [B; R]),
+    ) -> ([f64; M], [f64; R]) {
         let mut sums = [B::splat(0.0); M];
         let mut riders = [B::splat(0.0); R];
         let n = N as f64;
@@ -210,6 +217,7 @@ pub(crate) fn tail(xi: f64, ln_xi: f64, s: f64, second: bool) -> Tail {
             t: 0.0,
             h: 0.5,
             ln: f64::NEG_INFINITY,
+            ln_lo: 0.0,
             d1: f64::INFINITY,
             d2: f64::INFINITY,
             ln_d2: f64::INFINITY,
@@ -252,7 +260,19 @@ fn near(xi: f64, s: f64) -> Tail {
     let norm = norm * beta / t;
     let (d1, d2) = (norm * s1, norm * s2 * beta);
     let d_q = 0.5 * xi * d2 * xi;
-    Tail { x: xi, plain: true, t, h, ln: ln(t), d1, d2, ln_d2: d2 - d1 * d1, d_v: d_q, v_d_v: d_q }
+    Tail {
+        x: xi,
+        plain: true,
+        t,
+        h,
+        ln: ln(t),
+        ln_lo: 0.0,
+        d1,
+        d2,
+        ln_d2: d2 - d1 * d1,
+        d_v: d_q,
+        v_d_v: d_q,
+    }
 }
 
 /// ξ ≥ 1: accumulates T about the saddle point. Without `SECOND`, the field `ln_d2` is the plain
@@ -309,16 +329,17 @@ fn far<const SECOND: bool>(xi: f64, ln_xi: f64, s: f64) -> Tail {
     let mean = b1 / s0;
     let ln_d2 = if SECOND { x * ((b2 / s0 - mean * mean) - c2 / s0) * x } else { d2 - d1 * d1 };
     let d_q = 0.5 * d2;
-    Tail { x: xi, plain: false, t, h: 0.5 - t, ln: ln_t, d1, d2, ln_d2, d_v: d_q, v_d_v: d_q }
+    Tail { x: xi, plain: false, t, h: 0.5 - t, ln: ln_t, ln_lo: 0.0, d1, d2, ln_d2, d_v: d_q, v_d_v: d_q }
 }
 
 /// X at the saddle from which on e^{−X} and φ are combined before exponentiation.
 const DEEP: f64 = 30.0;
 
-/// Mean and variance of β/e^μ under p(β)σ(±β|D|)/E[σ(±β|D|)], the lower sign if `negative`.
+/// Mean and variance of β under p(β)σ(±β|D|)/E[σ(±β|D|)], the lower sign if `negative`, in a unit
+/// that is the third value over |D| where there is one, else e^μ.
 ///
 /// Sums e^{sδ} − 1 and its square about the centre: the variance does not cancel for small s.
-pub(crate) fn posterior(xi: f64, ln_xi: f64, s: f64, negative: bool) -> (f64, f64) {
+pub(crate) fn posterior(xi: f64, ln_xi: f64, s: f64, negative: bool) -> (f64, f64, Option<f64>) {
     let one = B::splat(1.0);
     let at_saddle = negative && xi >= 1.0;
     let (x, z, grid) = if at_saddle {
@@ -343,6 +364,5 @@ pub(crate) fn posterior(xi: f64, ln_xi: f64, s: f64, negative: bool) -> (f64, f6
         ([w, w * e * e, first * exp_m1], [first])
     });
     let mean = m1 / s0;
-    let scale = exp(s * z);
-    (scale * (1.0 + mean), scale * (m2 / s0 - mean * mean) * scale)
+    (1.0 + mean, m2 / s0 - mean * mean, at_saddle.then_some(x))
 }

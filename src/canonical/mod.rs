@@ -33,6 +33,8 @@ pub struct Tail {
     pub(crate) h: f64,
     /// ln T
     pub(crate) ln: f64,
+    /// What rounding took from ln T, as far as it is known
+    pub(crate) ln_lo: f64,
     /// −T′/T
     pub(crate) d1: f64,
     /// T″/T
@@ -53,6 +55,7 @@ impl Tail {
         t: f64::NAN,
         h: f64::NAN,
         ln: f64::NAN,
+        ln_lo: f64::NAN,
         d1: f64::NAN,
         d2: f64::NAN,
         ln_d2: f64::NAN,
@@ -99,11 +102,7 @@ impl Tail {
     /// The effective logit ℓ = ln((1 − T)/T).
     #[must_use]
     pub fn effective_logit(&self) -> f64 {
-        if self.h < 0.125 {
-            two_atanh(2.0 * self.h)
-        } else {
-            -neg_ln_1m(self.t) - self.ln
-        }
+        if self.h < 0.125 { two_atanh(2.0 * self.h) } else { -neg_ln_1m(self.t) - self.ln }
     }
 
     /// ∂ℓ/∂x = −T_x/(T(1 − T)).
@@ -122,7 +121,6 @@ impl Tail {
     pub(crate) fn nll(&self, negative: bool) -> Nll {
         if negative {
             return Nll {
-                x: self.x,
                 plain: self.plain,
                 value: -self.ln,
                 d1: self.d1,
@@ -135,6 +133,7 @@ impl Tail {
         let (scale, value, odds) = if self.ln < -690.0 {
             // T may be subnormal while its derivatives are not: keep it as a square.
             let root = exp(0.5 * self.ln);
+            let root = root + root * (0.5 * self.ln_lo);
             ([root, root], root * root, 0.0)
         } else {
             let odds = self.t / (0.5 + self.h);
@@ -143,7 +142,6 @@ impl Tail {
         // Below e^−1500 no finite factor brings T back: zeros, rather than 0·∞.
         let keep = |z: f64| if self.ln < -1e4 { 0.0 } else { z };
         Nll {
-            x: self.x,
             plain: self.plain,
             value,
             d1: keep(self.d1),
@@ -160,7 +158,6 @@ impl Tail {
 /// `d1`, `d2`, `d_v` and `v_d_v` are still to be multiplied by both `scale`s: see [`Nll::times`].
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Nll {
-    pub(crate) x: f64,
     /// As in [`Tail`].
     pub(crate) plain: bool,
     pub(crate) value: f64,
@@ -204,10 +201,15 @@ impl Nll {
         }
     }
 
-    /// |D ∂nll/∂D|, before scaling.
+    /// |D ∂nll/∂D| for x = unit·size, before scaling.
     #[inline]
-    pub(crate) fn elasticity(&self) -> f64 {
-        if self.plain { self.x * self.d1 } else { self.d1 }
+    pub(crate) fn elasticity(&self, unit: f64, size: f64) -> f64 {
+        if !self.plain || self.d1 == 0.0 {
+            return self.d1;
+        }
+        let x = unit * size;
+        // The median of β|D| may leave the range where its mean does not.
+        if (f64::MIN_POSITIVE..f64::INFINITY).contains(&x) { x * self.d1 } else { unit * self.d1 * size }
     }
 }
 

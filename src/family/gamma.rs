@@ -4,7 +4,7 @@ use super::{Kernel, ParamError, check};
 use crate::canonical::Tail;
 use crate::canonical::gamma::{self, Point};
 use crate::float::Real;
-use crate::special::elementary::ln;
+use crate::special::twofold::{ln_twofold, product_error};
 use core::marker::PhantomData;
 use num_traits::Float;
 
@@ -152,13 +152,17 @@ impl<T: Real> Gamma<T> {
     }
 
     fn point(&self, size: f64) -> Point {
-        Point {
-            x: self.mean * size,
-            c: self.theta * size,
-            k: self.k,
-            v: self.v,
-            ln_c: ln(self.theta) + ln(size),
-        }
+        let c = self.theta * size;
+        let ln_c = match (c == f64::INFINITY, size == f64::INFINITY) {
+            (true, false) => {
+                // θ|D| ≥ 2¹⁰²⁴ with both halved in exponent.
+                let half = f64::from_bits((1023 - 512) << 52);
+                ln_twofold((self.theta * half) * (size * half), 1024.0)
+            }
+            _ => (c, 0.0),
+        };
+        let c_error = if size < f64::INFINITY { product_error(self.theta, size) } else { 0.0 };
+        Point { x: self.mean * size, c, k: self.k, v: self.v, c_error, ln_c }
     }
 }
 
@@ -177,7 +181,7 @@ impl<T: Real> Kernel for Gamma<T> {
         // β | choice has the unit θ/(1 + θ|D|) after a choice against the margin, θ after one with it.
         let unit = if !shrink {
             self.theta
-        } else if self.theta * size > 1e300 {
+        } else if self.theta * size == f64::INFINITY {
             1.0 / size
         } else {
             self.theta / (1.0 + self.theta * size)

@@ -147,8 +147,9 @@ impl<T: Real> Kernel for LogNormal<T> {
         if ln_xi == f64::INFINITY && negative {
             return (if self.sigma > 0.0 { 0.0 } else { self.median }, 0.0);
         }
-        let (mean, variance) = lognormal::posterior(xi, ln_xi, self.sigma, negative);
-        (self.median * mean, self.median * variance * self.median)
+        let (mean, variance, x) = lognormal::posterior(xi, ln_xi, self.sigma, negative);
+        let unit = x.map_or(self.median, |x| x / size);
+        (unit * mean, unit * variance * unit)
     }
 }
 

@@ -2,8 +2,8 @@
 
 use super::elementary::{exp, ln, ln_1p_parts};
 use super::tables::ATANH;
-use crate::lanes::Lanes;
 use crate::float::Real;
+use crate::lanes::Lanes;
 
 /// The logistic function σ(x) = 1/(1 + e⁻ˣ), to the last bits in both tails.
 ///
