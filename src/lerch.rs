@@ -108,6 +108,8 @@ pub fn lerch_phi_m1_gradient(s: f64, a: f64) -> LerchPhi {
     let scaled = 0.5 + t.h;
     // ∂(1 − T)/∂k = T(−xT_x/T + vT_v/T)/k, with x/k = 1/a
     let spread = if t.plain { t.d1 / a + t.v_d_v / s } else { (t.d1 + t.v_d_v) / s };
+    // Once T has underflowed, so has its derivative.
+    let spread = if t.t == 0.0 { 0.0 } else { spread };
     LerchPhi {
         value: power * scaled,
         d_s: power * (t.t * spread - ln(a) * scaled),

@@ -180,6 +180,14 @@ use sealed::Family;
 /// # Ok::<(), prefstrength::ParamError>(())
 /// ```
 pub trait Strength<T: Real>: Family<T> + Copy + core::fmt::Debug {
+    /// E[β].
+    #[must_use]
+    fn mean(&self) -> T;
+
+    /// v = Var β/E[β]², the squared coefficient of variation; 0 is plain DPO.
+    #[must_use]
+    fn v(&self) -> T;
+
     /// E[σ(βD)], the probability that the chosen answer is chosen. Increasing; E[σ(βD)] +
     /// E[σ(−βD)] = 1. Rounds to 1 for large D: take losses from [`nll`](Self::nll).
     #[must_use]
@@ -209,14 +217,14 @@ pub trait Strength<T: Real>: Family<T> + Copy + core::fmt::Debug {
 
     /// The loss with its gradient in the margin, ln mean and ln cv.
     #[must_use]
-    fn nll_ln_mean_ln_cv(&self, margin: T) -> LnMeanLnCv<T> {
-        self.smoothed_nll_ln_mean_ln_cv(margin, Smoothing::none())
+    fn nll_gradient_ln_mean_ln_cv(&self, margin: T) -> LnMeanLnCv<T> {
+        self.smoothed_nll_gradient_ln_mean_ln_cv(margin, Smoothing::none())
     }
 
     /// The loss with its gradient in the margin, ln mean and v = cv²; v = 0 is allowed.
     #[must_use]
-    fn nll_ln_mean_v(&self, margin: T) -> LnMeanV<T> {
-        self.smoothed_nll_ln_mean_v(margin, Smoothing::none())
+    fn nll_gradient_ln_mean_v(&self, margin: T) -> LnMeanV<T> {
+        self.smoothed_nll_gradient_ln_mean_v(margin, Smoothing::none())
     }
 
     /// ∂²nll/∂D². Positive at D = 0, negative for large negative margins unless β is fixed: the
@@ -271,7 +279,7 @@ pub trait Strength<T: Real>: Family<T> + Copy + core::fmt::Debug {
 
     /// The label-smoothed loss with its gradient in the margin, ln mean and ln cv.
     #[must_use]
-    fn smoothed_nll_ln_mean_ln_cv(&self, margin: T, smoothing: Smoothing<T>) -> LnMeanLnCv<T> {
+    fn smoothed_nll_gradient_ln_mean_ln_cv(&self, margin: T, smoothing: Smoothing<T>) -> LnMeanLnCv<T> {
         let [value, d_margin, d_ln_mean, d_ln_cv] =
             gradient(self, margin, smoothing, |at| [at.nll.times(at.d_ln_margin()), 2.0 * self.spread(at).1])
                 .map(T::from_f64);
@@ -280,7 +288,7 @@ pub trait Strength<T: Real>: Family<T> + Copy + core::fmt::Debug {
 
     /// The label-smoothed loss with its gradient in the margin, ln mean and v.
     #[must_use]
-    fn smoothed_nll_ln_mean_v(&self, margin: T, smoothing: Smoothing<T>) -> LnMeanV<T> {
+    fn smoothed_nll_gradient_ln_mean_v(&self, margin: T, smoothing: Smoothing<T>) -> LnMeanV<T> {
         let [value, d_margin, d_ln_mean, d_v] =
             gradient(self, margin, smoothing, |at| [at.nll.times(at.d_ln_margin()), self.spread(at).0])
                 .map(T::from_f64);
@@ -355,7 +363,14 @@ macro_rules! strength {
                 strength!(@pack $native, value, d_margin, p0, p1, $($field),*)
             }
         }
-        impl<T: Real> Strength<T> for $family<T> {}
+        impl<T: Real> Strength<T> for $family<T> {
+            fn mean(&self) -> T {
+                $family::mean(self)
+            }
+            fn v(&self) -> T {
+                $family::v(self)
+            }
+        }
     };
     (@pack $native:ident, $value:ident, $d:ident, $p0:ident, $p1:ident, $f0:ident) => {
         $native { value: $value, d_margin: $d, $f0: $p0 }
@@ -371,7 +386,7 @@ strength!(
     self,
     at,
     // ∂nll/∂β = D nll_D/β = D·(slope at unit strength)
-    [if at.size == 0.0 { 0.0 } else { at.signed(at.nll.times(at.size * at.nll.d1)) }, 0.0],
+    [if at.nll.d1 == 0.0 { 0.0 } else { at.signed(at.nll.times(at.size * at.nll.d1)) }, 0.0],
     (at.nll.times(at.nll.d_v), 0.0)
 );
 strength!(
@@ -403,6 +418,9 @@ strength!(
             0.0
         } else if at.size == f64::INFINITY {
             if at.negative { f64::NEG_INFINITY } else { 0.0 }
+        } else if at.nll.d_v.is_infinite() {
+            // Quadratic in x, where the first term is linear.
+            at.nll.d_v
         } else {
             at.nll.times(sigma * (at.d_ln_margin() + 2.0 * at.nll.d_v))
         };
@@ -412,6 +430,8 @@ strength!(
         // nll_v = nll_q/(1 + v), 1 + v = e^{σ²}
         let q = self.sigma_f64() * self.sigma_f64();
         let p = exp_parts(-q);
-        (at.nll.times(at.nll.d_v * p.exp), at.nll.times(-p.exp_m1 * at.nll.d_v))
+        // At σ = 0 the second is 0, also where nll_q overflows.
+        let v_d_v = if q == 0.0 { 0.0 } else { -p.exp_m1 * at.nll.d_v };
+        (at.nll.times(at.nll.d_v * p.exp), at.nll.times(v_d_v))
     }
 );

@@ -117,7 +117,8 @@ fn far(Point { x, c, k, v, c_error, ln_c }: Point) -> Tail {
     let d2 = ln_d2 + d1 * d1;
     // v ∂ ln T/∂v = k·g − v·wv − κw1 and, free of the underflow of k·g for small c, the same over v.
     let v_d_v = k * g - v * wv - kappa * w1;
-    let d_v = if c > 1e-3 { v_d_v / v } else { x * x * (g / (c * c)) - wv - y * w1 };
+    let ratio = if c > 1e-100 { g / (c * c) } else { 0.5 };
+    let d_v = if c > 1e-3 { v_d_v / v } else { x * x * ratio - wv - y * w1 };
     let v_d_v = if c > 1e-3 { v_d_v } else { v * d_v };
     let plain = x < 1.0;
     let (d1, d2, ln_d2) = if plain { (d1 / x, d2 / x / x, ln_d2 / x / x) } else { (d1, d2, ln_d2) };

@@ -16,7 +16,7 @@ use special::LambertW;
 pub(crate) const MAX_SIGMA: f64 = 12.0;
 
 /// Below it a spread changes no f64 anywhere.
-const MIN_SIGMA: f64 = 1e-150;
+pub(crate) const MIN_SIGMA: f64 = 1e-150;
 
 const N: usize = 8;
 type B = Block<N>;
@@ -170,8 +170,11 @@ impl Grid {
     }
 }
 
+/// |z| of a saddle beyond which neighbouring f64 are further apart than the integrand is wide.
+const REMOTE: f64 = 1e14;
+
 /// The saddle point of φ(z)e^{−X}: sX + z = 0. Returns (X, z) with X = ξe^{sz} to full accuracy;
-/// z is only near the saddle.
+/// z is only near the saddle. A remote saddle has sX + z = 0 instead and ξ perturbed by a few ulp.
 fn saddle(xi: f64, ln_xi: f64, s: f64) -> (f64, f64) {
     let q = s * s;
     let a = q * xi;
@@ -186,18 +189,22 @@ fn saddle(xi: f64, ln_xi: f64, s: f64) -> (f64, f64) {
         }
         w
     };
-    if q < 1e-280 || w < 1e-280 {
-        return (xi, 0.0);
-    }
     let z = -w / s;
     let (hi, lo) = two_prod(s, z);
-    let x = if xi < 1e290 {
+    let x = if z < -REMOTE {
+        w / q
+    } else if xi < 1e290 {
         let e = xi * exp(hi);
         e + e * lo
     } else {
         exp((ln_xi + hi) + lo)
     };
     (x, z)
+}
+
+/// z + sX at a computed saddle: zero but for the rounding of w, which X = ξe^{sz} magnifies.
+fn residual(x: f64, z: f64, s: f64) -> f64 {
+    if z < -REMOTE { 0.0 } else { z + s * x }
 }
 
 /// T at median margin ξ ≥ 0 (`ln_xi` is read only where ξ overflows); 0 ≤ s ≤ 12. The field `x` is
@@ -313,8 +320,7 @@ fn far<const SECOND: bool>(xi: f64, ln_xi: f64, s: f64) -> Tail {
             (sums, [0.0; 3])
         }
     } else {
-        // Zero but for the rounding of the saddle.
-        let slope = z + s * x;
+        let slope = residual(x, z, s);
         grid.sum(|Node { exp: e, exp_m1, exp_m1_my, delta }| {
             let w = exp_node(-(B::splat(x) * exp_m1_my + delta * (B::splat(slope) + B::splat(0.5) * delta)));
             let u = exp_node(-(B::splat(x) * e));
@@ -348,7 +354,7 @@ pub(crate) fn posterior(xi: f64, ln_xi: f64, s: f64, negative: bool) -> (f64, f6
     } else {
         (xi, 0.0, Grid::new(s, 1.0, 0.0))
     };
-    let slope = if at_saddle { z + s * x } else { 0.0 };
+    let slope = if at_saddle { residual(x, z, s) } else { 0.0 };
     let ([s0, _, m2], [m1]) = grid.sum(|Node { exp: e, exp_m1, exp_m1_my, delta }| {
         let u = exp_node(-(B::splat(x) * e));
         let r = one / (one + u);

@@ -127,20 +127,20 @@ impl Tail {
                 d2: -self.ln_d2,
                 d_v: -self.d_v,
                 v_d_v: -self.v_d_v,
-                scale: [1.0, 1.0],
+                scale: [1.0; 4],
             };
         }
         let (scale, value, odds) = if self.ln < -690.0 {
-            // T may be subnormal while its derivatives are not: keep it as a square.
-            let root = exp(0.5 * self.ln);
-            let root = root + root * (0.5 * self.ln_lo);
-            ([root, root], root * root, 0.0)
+            // T may be subnormal while its derivatives are not: keep it as a fourth power.
+            let root = exp(0.25 * self.ln);
+            let root = root + root * (0.25 * self.ln_lo);
+            ([root; 4], (root * root) * (root * root), 0.0)
         } else {
             let odds = self.t / (0.5 + self.h);
-            ([odds, 1.0], neg_ln_1m(self.t), odds)
+            ([odds, 1.0, 1.0, 1.0], neg_ln_1m(self.t), odds)
         };
-        // Below e^−1500 no finite factor brings T back: zeros, rather than 0·∞.
-        let keep = |z: f64| if self.ln < -1e4 { 0.0 } else { z };
+        // Below e^−2900 not even 1/D² brings T back: zeros, rather than 0·∞.
+        let keep = |z: f64| if self.ln < -2900.0 { 0.0 } else { z };
         Nll {
             plain: self.plain,
             value,
@@ -155,7 +155,7 @@ impl Tail {
 
 /// −ln E[σ] at one sign of the margin, with derivatives in x (of either sign) and v.
 ///
-/// `d1`, `d2`, `d_v` and `v_d_v` are still to be multiplied by both `scale`s: see [`Nll::times`].
+/// `d1`, `d2`, `d_v` and `v_d_v` are still to be multiplied by all `scale`s: see [`Nll::times`].
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Nll {
     /// As in [`Tail`].
@@ -169,7 +169,7 @@ pub(crate) struct Nll {
     pub(crate) d_v: f64,
     /// v ∂nll/∂v
     pub(crate) v_d_v: f64,
-    scale: [f64; 2],
+    scale: [f64; 4],
 }
 
 impl Nll {
@@ -177,7 +177,7 @@ impl Nll {
     /// meets a large factor before either is lost.
     #[inline]
     pub(crate) fn times(&self, z: f64) -> f64 {
-        (z * self.scale[0]) * self.scale[1]
+        self.scale.iter().fold(z, |z, s| z * s)
     }
 
     /// |∂nll/∂D| for a strength of mean (or other unit of x) `unit`, at |D| = `size`.
@@ -187,7 +187,11 @@ impl Nll {
             true => self.times(unit * self.d1),
             // ∞/∞ for a LogNormal: the limit is 0.
             false if size == f64::INFINITY => 0.0,
-            false => self.times(self.d1 / size),
+            // 1/D may overflow where T/D does not.
+            false => {
+                let [a, b, c, d] = self.scale;
+                self.d1 * a / size * b * c * d
+            }
         }
     }
 
@@ -197,7 +201,10 @@ impl Nll {
         match self.plain {
             true => self.times(unit * self.d2 * unit),
             false if size == f64::INFINITY => 0.0,
-            false => self.times(self.d2 / size / size),
+            false => {
+                let [a, b, c, d] = self.scale;
+                self.d2 * a / size * b * c / size * d
+            }
         }
     }
 
@@ -206,6 +213,9 @@ impl Nll {
     pub(crate) fn elasticity(&self, unit: f64, size: f64) -> f64 {
         if !self.plain || self.d1 == 0.0 {
             return self.d1;
+        }
+        if unit == 0.0 {
+            return 0.0;
         }
         let x = unit * size;
         // The median of β|D| may leave the range where its mean does not.
@@ -219,7 +229,7 @@ impl Nll {
 ///
 /// ```
 /// let tail = prefstrength::canonical::fixed(2.0);
-/// assert_eq!(tail.effective_logit(), 2.0);
+/// assert!((tail.effective_logit() - 2.0).abs() < 1e-15);
 /// ```
 #[must_use]
 pub fn fixed(x: f64) -> Tail {

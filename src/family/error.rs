@@ -18,7 +18,7 @@ pub enum ParamError {
     CvNegative,
     /// `v >= 0` fails, or the squared coefficient of variation is not finite.
     VNegative,
-    /// The implied mean, shape·scale, is not a positive normal number of this precision.
+    /// The mean that the parameters imply, or the median or 1/shape, is not a positive normal f64.
     MeanOutOfRange,
     /// `mu` is not finite.
     MuNotFinite,
@@ -41,7 +41,7 @@ impl fmt::Display for ParamError {
             Self::MeanNotPositive => "the mean must be positive and finite",
             Self::CvNegative => "the coefficient of variation must be finite and not negative",
             Self::VNegative => "the squared coefficient of variation must be finite and not negative",
-            Self::MeanOutOfRange => "the mean, shape times scale, under- or overflows",
+            Self::MeanOutOfRange => "the parameters imply a mean, median or 1/shape that under- or overflows",
             Self::MuNotFinite => "mu must be finite",
             Self::SigmaNegative => "sigma must be finite and not negative",
             Self::SigmaTooLarge => "sigma must be at most 12",

@@ -47,6 +47,12 @@ impl<T: Real> Fixed<T> {
         T::zero()
     }
 
+    /// v = cv² = 0.
+    #[must_use]
+    pub fn v(&self) -> T {
+        T::zero()
+    }
+
     /// Standard deviation / mean = 0.
     #[must_use]
     pub fn cv(&self) -> T {

@@ -6,7 +6,6 @@ use crate::canonical::lognormal::{self, MAX_SIGMA};
 use crate::float::Real;
 use crate::special::elementary::{exp, exp_parts, ln};
 use crate::special::ln_1p;
-use crate::special::twofold::{two_prod, two_sum};
 use core::marker::PhantomData;
 use num_traits::Float;
 
@@ -34,32 +33,35 @@ impl<T: Real> LogNormal<T> {
     /// Mean μ and standard deviation σ of ln β; μ finite, 0 ≤ σ ≤ 12.
     ///
     /// # Errors
-    /// [`ParamError::MuNotFinite`], [`ParamError::SigmaNegative`], [`ParamError::SigmaTooLarge`].
+    /// [`ParamError::MuNotFinite`], [`ParamError::SigmaNegative`], [`ParamError::SigmaTooLarge`], or
+    /// [`ParamError::MeanOutOfRange`] where the median e^μ or the mean under- or overflows an f64.
     pub fn from_mu_sigma(mu: T, sigma: T) -> Result<Self, ParamError> {
         let (mu, sigma) = (mu.to_f64(), sigma.to_f64());
         check(mu, true, ParamError::MuNotFinite)?;
         check(sigma, sigma >= 0.0, ParamError::SigmaNegative)?;
         check(sigma, sigma <= MAX_SIGMA, ParamError::SigmaTooLarge)?;
-        Ok(Self { mu, sigma: sigma.abs(), median: exp(mu), precision: PhantomData })
+        Self::checked(mu, sigma.abs(), exp(mu))
     }
 
     /// Mean of β > 0 and coefficient of variation ≥ 0; σ² = ln(1 + cv²), μ = ln mean − σ²/2.
     ///
     /// # Errors
-    /// [`ParamError::MeanNotPositive`], [`ParamError::CvNegative`], [`ParamError::SigmaTooLarge`].
+    /// [`ParamError::MeanNotPositive`], [`ParamError::CvNegative`], [`ParamError::SigmaTooLarge`],
+    /// [`ParamError::MeanOutOfRange`].
     pub fn from_mean_cv(mean: T, cv: T) -> Result<Self, ParamError> {
         let (mean, cv) = (mean.to_f64(), cv.to_f64());
         check(mean, mean > 0.0, ParamError::MeanNotPositive)?;
         check(cv, cv >= 0.0, ParamError::CvNegative)?;
         // √ln(1 + cv²) = cv below the square root of eps, where cv² may underflow.
-        let sigma = if cv < 1e-8 { cv } else { Float::sqrt(ln_1p(cv * cv)) };
+        let sigma = if cv < 1e-8 { cv.abs() } else { Float::sqrt(ln_1p(cv * cv)) };
         Self::from_mean_sigma(mean, sigma, cv * cv)
     }
 
     /// Mean of β > 0 and squared coefficient of variation v = cv² ≥ 0.
     ///
     /// # Errors
-    /// [`ParamError::MeanNotPositive`], [`ParamError::VNegative`], [`ParamError::SigmaTooLarge`].
+    /// [`ParamError::MeanNotPositive`], [`ParamError::VNegative`], [`ParamError::SigmaTooLarge`],
+    /// [`ParamError::MeanOutOfRange`].
     pub fn from_mean_v(mean: T, v: T) -> Result<Self, ParamError> {
         let (mean, v) = (mean.to_f64(), v.to_f64());
         check(mean, mean > 0.0, ParamError::MeanNotPositive)?;
@@ -73,8 +75,17 @@ impl<T: Real> LogNormal<T> {
         }
         let mu = ln(mean) - 0.5 * ln_1p(v);
         // The median from the mean itself, which ln and exp would cost ln(mean) ulp.
-        let median = mean / Float::sqrt(1.0 + v);
-        Ok(Self { mu, sigma, median, precision: PhantomData })
+        Self::checked(mu, sigma, mean / Float::sqrt(1.0 + v))
+    }
+
+    /// Median and mean positive, normal and finite.
+    fn checked(mu: f64, sigma: f64, median: f64) -> Result<Self, ParamError> {
+        let this = Self { mu, sigma, median, precision: PhantomData };
+        if median >= f64::MIN_POSITIVE && this.mean_f64() < f64::INFINITY {
+            Ok(this)
+        } else {
+            Err(ParamError::MeanOutOfRange)
+        }
     }
 
     /// μ = E[ln β].
@@ -89,7 +100,7 @@ impl<T: Real> LogNormal<T> {
         T::from_f64(self.sigma)
     }
 
-    /// E[β] = e^{μ+σ²/2}; may overflow to ∞.
+    /// E[β] = e^{μ+σ²/2}.
     #[must_use]
     pub fn mean(&self) -> T {
         T::from_f64(self.mean_f64())
@@ -123,14 +134,7 @@ impl<T: Real> LogNormal<T> {
     }
 
     fn mean_f64(&self) -> f64 {
-        if self.median > 0.0 && self.median < f64::INFINITY {
-            return self.median * exp(0.5 * self.sigma * self.sigma);
-        }
-        // e^μ is out of range while the mean may not be.
-        let (square, lo) = two_prod(self.sigma, self.sigma);
-        let (hi, rest) = two_sum(self.mu, 0.5 * square);
-        let mean = exp(hi);
-        mean + mean * (rest + 0.5 * lo)
+        self.median * exp(0.5 * self.sigma * self.sigma)
     }
 }
 
@@ -143,9 +147,13 @@ impl<T: Real> Kernel for LogNormal<T> {
         self.median
     }
     fn posterior(&self, size: f64, negative: bool) -> (f64, f64) {
+        if self.sigma < lognormal::MIN_SIGMA {
+            let deviation = self.median * self.sigma;
+            return (self.median, deviation * deviation);
+        }
         let (xi, ln_xi) = self.location(size);
         if ln_xi == f64::INFINITY && negative {
-            return (if self.sigma > 0.0 { 0.0 } else { self.median }, 0.0);
+            return (0.0, 0.0);
         }
         let (mean, variance, x) = lognormal::posterior(xi, ln_xi, self.sigma, negative);
         let unit = x.map_or(self.median, |x| x / size);

@@ -7,6 +7,7 @@ mod error;
 mod fixed;
 mod gamma;
 mod lognormal;
+mod statistics;
 
 pub use error::ParamError;
 pub(crate) use error::check;

@@ -56,7 +56,8 @@ pub fn log_sigmoid<T: Real>(x: T) -> T {
 pub fn softplus<T: Real>(x: T) -> T {
     let x = x.to_f64();
     let tail = ln_1p_parts(exp(-x.abs())).0;
-    T::from_f64(if x > 0.0 { x + tail } else { tail })
+    // The polynomial logarithm answers NaN with a number; `x` itself carries it on.
+    T::from_f64(if x <= 0.0 { tail } else { x + tail })
 }
 
 /// −ln(1 − t) for 0 ≤ t ≤ ½: 2 atanh(t/(2 − t)), t/(2 − t) ≤ ⅓.

@@ -1,0 +1,135 @@
+//! What the tests share: reference vectors, and the one table of tolerances.
+#![allow(dead_code, unreachable_pub)] // shared by several test crates
+
+use std::collections::HashMap;
+
+/// Units in which relative errors are counted.
+pub const EPS: f64 = f64::EPSILON;
+
+/// Rows of a reference file as numbers; text beyond f64 reads as 0 or ∞, which is what it is there.
+pub struct Vectors {
+    columns: HashMap<String, usize>,
+    rows: Vec<Vec<f64>>,
+    first: Vec<String>,
+}
+
+impl Vectors {
+    /// Reads `tests/data/<name>.csv`.
+    pub fn load(name: &str) -> Self {
+        let path = format!("{}/tests/data/{name}.csv", env!("CARGO_MANIFEST_DIR"));
+        let mut reader = csv::Reader::from_path(&path).expect(&path);
+        let header = reader.headers().expect("header").clone();
+        let columns = header.iter().enumerate().map(|(i, h)| (h.to_owned(), i)).collect();
+        let mut rows = Vec::new();
+        let mut first = Vec::new();
+        for record in reader.records() {
+            let record = record.expect("row");
+            first.push(record[0].to_owned());
+            // Only the family name of the posterior file is no number.
+            rows.push(record.iter().map(|x| x.parse().unwrap_or(f64::NAN)).collect());
+        }
+        assert!(!rows.is_empty(), "{path} is empty");
+        Self { columns, rows, first }
+    }
+
+    /// Calls `f` with a look-up by column name and the first cell as text.
+    pub fn each(&self, mut f: impl FnMut(&dyn Fn(&str) -> f64, &str)) {
+        for (row, first) in self.rows.iter().zip(&self.first) {
+            f(&|name| row[*self.columns.get(name).unwrap_or_else(|| panic!("no column {name}"))], first);
+        }
+    }
+}
+
+/// The allowed error of one quantity, in `EPS` (or f32 eps) of its scale, and why.
+pub struct Tolerance {
+    pub name: &'static str,
+    pub bound: f64,
+    pub reason: &'static str,
+}
+
+/// Every tolerance of the reference tests. `Errors::check` fails when an entry is exceeded, and also
+/// when it is more than three times what was measured: slack that is no longer needed.
+///
+/// Scale: |truth|, for margin > 0 times 1 + |ln T|; exceptions are named in the reason. All errors
+/// include up to ½ eps from the rounding of the truth itself.
+pub const TOLERANCES: &[Tolerance] = &[
+    Tolerance { name: "gamma expected_sigmoid", bound: 4.0, reason: "unscaled: ln T is kept in two parts" },
+    Tolerance { name: "gamma nll", bound: 2.0, reason: "one rounding each in x, ln and the sum" },
+    Tolerance { name: "gamma d_margin", bound: 4.5, reason: "a sum and its derivative, then a quotient" },
+    Tolerance { name: "gamma d_shape", bound: 4.5, reason: "two derivatives of equal sign, added" },
+    Tolerance { name: "gamma d_scale", bound: 3.5, reason: "d_margin times k|D|/m" },
+    Tolerance { name: "gamma d2_margin", bound: 12.0, reason: "of max(|itself|, d_margin²): it changes sign" },
+    Tolerance { name: "lognormal expected_sigmoid", bound: 2.0, reason: "times 1 + |ln T| on both sides" },
+    Tolerance { name: "lognormal nll", bound: 2.0, reason: "sum of positive terms, ln, saddle" },
+    Tolerance { name: "lognormal d_margin", bound: 4.5, reason: "quotient of two sums over nodes" },
+    Tolerance { name: "lognormal d_mu", bound: 4.5, reason: "the same times |D|" },
+    Tolerance { name: "lognormal d_sigma", bound: 5.0, reason: "of the sum of its two terms: it has true zeros" },
+    Tolerance { name: "lognormal d2_margin", bound: 11.0, reason: "of max(|itself|, d_margin²)" },
+    Tolerance { name: "posterior mean", bound: 4.0, reason: "quotient of sums" },
+    Tolerance { name: "posterior variance", bound: 40.0, reason: "centred, but squares the centre's rounding" },
+    Tolerance { name: "lerch value", bound: 2.0, reason: "a⁻ˢ by pow, times the scaled sum" },
+    Tolerance { name: "lerch d_s", bound: 5.0, reason: "difference of two terms near its zeros" },
+    Tolerance { name: "lerch d_a", bound: 2.0, reason: "−sΦ(s + 1), a pow and a scaled sum" },
+    Tolerance { name: "lerch scaled", bound: 1.1, reason: "1 − T with T ≤ ½" },
+    Tolerance { name: "lerch ln", bound: 1.5, reason: "of max(1, |ln Φ|)" },
+    Tolerance { name: "f32", bound: 0.51, reason: "computed in f64 and rounded once" },
+];
+
+/// Smallest positive f64.
+const TINY: f64 = 5e-324;
+/// Where the scale is subnormal: absolute error in units of [`TINY`]; deep LogNormal tails lose
+/// |ln T| = 710 eps of a number of 2⁵² units at most.
+const SUBNORMAL_UNITS: f64 = 4.0;
+
+/// The largest error per quantity.
+#[derive(Default)]
+pub struct Errors(HashMap<&'static str, (f64, String)>);
+
+impl Errors {
+    /// Records |got − truth| in eps of `scale` ≥ |truth|.
+    pub fn record(&mut self, name: &'static str, got: f64, truth: f64, scale: f64, eps: f64, tiny: f64, at: &str) {
+        let error = if truth.is_infinite() {
+            if got == truth { 0.0 } else { f64::INFINITY }
+        } else if scale < tiny / eps {
+            // Subnormal: every unit counts, and a few are allowed.
+            let units = (got - truth).abs() / tiny;
+            assert!(units <= SUBNORMAL_UNITS, "{name}: {got:e}, not {truth:e} ({units} subnormal units) at {at}");
+            0.0
+        } else {
+            (got - truth).abs() / scale / eps
+        };
+        let error = if error.is_nan() { f64::INFINITY } else { error };
+        let worst = self.0.entry(name).or_insert((0.0, String::new()));
+        if error >= worst.0 {
+            *worst = (error, format!("got {got:e}, truth {truth:e}, at {at}"));
+        }
+    }
+
+    /// The same for f64 results.
+    pub fn record_f64(&mut self, name: &'static str, got: f64, truth: f64, scale: f64, at: &str) {
+        self.record(name, got, truth, scale, EPS, TINY, at);
+    }
+
+    /// Holds every recorded quantity against [`TOLERANCES`].
+    pub fn check(&self) {
+        assert!(!self.0.is_empty(), "nothing was compared");
+        let mut failures = Vec::new();
+        for (name, (error, at)) in &self.0 {
+            let tolerance = TOLERANCES.iter().find(|t| t.name == *name).unwrap_or_else(|| panic!("no tolerance {name}"));
+            println!("{name:28} {error:8.3} of {:6.2} eps   {at}", tolerance.bound);
+            if !(*error <= tolerance.bound) {
+                failures.push(format!("{name}: {error} > {} eps, {at}", tolerance.bound));
+            }
+            if error * 3.0 < tolerance.bound {
+                failures.push(format!("{name}: bound {} is slack, measured {error}", tolerance.bound));
+            }
+        }
+        assert!(failures.is_empty(), "{}", failures.join("\n"));
+    }
+}
+
+/// 1 + |ln T| for margin > 0, T = 1 − e^{−nll}, else 1.
+pub fn tail_scale(margin: f64, nll: f64) -> f64 {
+    // nll below the smallest number stands for |ln T| of at least 745.
+    if margin > 0.0 { 1.0 + (-(-nll).exp_m1()).max(TINY).ln().abs() } else { 1.0 }
+}
