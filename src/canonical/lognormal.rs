@@ -7,7 +7,7 @@
 use super::Tail;
 use crate::lanes::{Block, Lanes};
 use crate::special::elementary::{ExpParts, exp, exp_node, exp_parts, ln};
-use crate::special::twofold::two_prod;
+use crate::special::twofold::{ln_twofold, two_prod, two_sum};
 use core::f64::consts::PI;
 use num_traits::Float;
 use special::LambertW;
@@ -20,6 +20,36 @@ pub(crate) const MIN_SIGMA: f64 = 1e-150;
 
 const N: usize = 8;
 type B = Block<N>;
+
+/// Where to evaluate: ln β ~ Normal(μ, ·) at |D| = `size`, ξ = e^μ|D|.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Point {
+    /// ξ, possibly under- or overflowed
+    pub(crate) xi: f64,
+    pub(crate) size: f64,
+    /// μ = mu + mu_lo
+    pub(crate) mu: f64,
+    pub(crate) mu_lo: f64,
+}
+
+impl Point {
+    /// ln ξ.
+    fn ln_xi(&self) -> f64 {
+        self.mu + ln(self.size)
+    }
+
+    /// (ln(x/ξ))/s, in two parts, for normal numbers x and `size`.
+    fn quantile(&self, x: f64, s: f64) -> (f64, f64) {
+        let (a, a_lo) = ln_twofold(x, 0.0);
+        let (b, b_lo) = ln_twofold(self.size, 0.0);
+        let (hi, lo) = two_sum(a, -b);
+        let (hi, rest) = two_sum(hi, -self.mu);
+        let z = hi / s;
+        let (back, back_lo) = two_prod(z, s);
+        let rest = ((hi - back) - back_lo) + (rest + lo + a_lo - b_lo - self.mu_lo);
+        two_sum(z, rest / s)
+    }
+}
 
 /// Blocks per direction: 4096 nodes, twice what σ = 12 needs. A bound, never a truncation.
 const MAX_BLOCKS: usize = 512;
@@ -175,14 +205,15 @@ const REMOTE: f64 = 1e14;
 
 /// The saddle point of φ(z)e^{−X}: sX + z = 0. Returns (X, z) with X = ξe^{sz} to full accuracy;
 /// z is only near the saddle. A remote saddle has sX + z = 0 instead and ξ perturbed by a few ulp.
-fn saddle(xi: f64, ln_xi: f64, s: f64) -> (f64, f64) {
+fn saddle(at: &Point, s: f64) -> (f64, f64) {
+    let xi = at.xi;
     let q = s * s;
     let a = q * xi;
     // w eʷ = s²ξ, w = s²X
     let w = if a < 1e290 {
         a.lambert_w0()
     } else {
-        let l = ln_xi + 2.0 * ln(s);
+        let l = at.ln_xi() + 2.0 * ln(s);
         let mut w = l;
         for _ in 0..4 {
             w -= (w + ln(w) - l) * w / (1.0 + w);
@@ -197,7 +228,7 @@ fn saddle(xi: f64, ln_xi: f64, s: f64) -> (f64, f64) {
         let e = xi * exp(hi);
         e + e * lo
     } else {
-        exp((ln_xi + hi) + lo)
+        exp((at.ln_xi() + hi) + lo)
     };
     (x, z)
 }
@@ -207,9 +238,10 @@ fn residual(x: f64, z: f64, s: f64) -> f64 {
     if z < -REMOTE { 0.0 } else { z + s * x }
 }
 
-/// T at median margin ξ ≥ 0 (`ln_xi` is read only where ξ overflows); 0 ≤ s ≤ 12. The field `x` is
+/// T at a median margin ξ ≥ 0; 0 ≤ s ≤ 12. The field `x` is
 /// ξ, `d_v` is ∂/∂q at fixed mean. `second` asks for a `ln_d2` that does not cancel.
-pub(crate) fn tail(xi: f64, ln_xi: f64, s: f64, second: bool) -> Tail {
+pub(crate) fn tail(at: &Point, s: f64, second: bool) -> Tail {
+    let xi = at.xi;
     if s < MIN_SIGMA || xi == 0.0 {
         // At ξ = 0: T′ = −E[β]/4 in units of the median.
         let mut tail = super::fixed::tail(xi);
@@ -217,7 +249,7 @@ pub(crate) fn tail(xi: f64, ln_xi: f64, s: f64, second: bool) -> Tail {
         tail.ln_d2 = if xi == 0.0 { -tail.d1 * tail.d1 } else { tail.ln_d2 };
         return tail;
     }
-    if ln_xi == f64::INFINITY {
+    if at.size == f64::INFINITY {
         return Tail {
             x: xi,
             plain: false,
@@ -234,8 +266,8 @@ pub(crate) fn tail(xi: f64, ln_xi: f64, s: f64, second: bool) -> Tail {
     }
     match (xi < 1.0, second) {
         (true, _) => near(xi, s),
-        (false, true) => far::<true>(xi, ln_xi, s),
-        (false, false) => far::<false>(xi, ln_xi, s),
+        (false, true) => far::<true>(at, s),
+        (false, false) => far::<false>(at, s),
     }
 }
 
@@ -284,9 +316,12 @@ fn near(xi: f64, s: f64) -> Tail {
 
 /// ξ ≥ 1: accumulates T about the saddle point. Without `SECOND`, the field `ln_d2` is the plain
 /// difference.
-fn far<const SECOND: bool>(xi: f64, ln_xi: f64, s: f64) -> Tail {
+fn far<const SECOND: bool>(at: &Point, s: f64) -> Tail {
     let one = B::splat(1.0);
-    let (x, z) = saddle(xi, ln_xi, s);
+    let (x, z) = saddle(at, s);
+    // The z that belongs to this x to twice the working precision: T is e^{−z²/2 − x} times a sum.
+    let twofold = s > 1e-6 && x.is_normal() && at.size.is_normal();
+    let (z, z_lo) = if twofold { at.quantile(x, s) } else { (z, 0.0) };
     let grid = Grid::new(s, 1.0 + s * s * x, x);
     let r_c = B::splat(if SECOND { 1.0 / (1.0 + exp(-x)) } else { 0.0 });
     let main = |e: B, u: B, w: B| {
@@ -328,14 +363,19 @@ fn far<const SECOND: bool>(xi: f64, ln_xi: f64, s: f64) -> Tail {
             (sums, second(e, exp_m1, u, r, sums[0]))
         })
     };
-    let ln_t = ln(NORM * grid.h * s0) - 0.5 * z * z - factor;
+    let (square, square_lo) = two_prod(z, z);
+    let (ln_t, lo) = two_sum(-0.5 * square, -factor);
+    let (ln_t, rest) = two_sum(ln_t, ln(NORM * grid.h * s0));
+    // Beyond the range of exp the low parts change nothing, and may not be numbers.
+    let ln_lo = if ln_t > -3000.0 { rest + lo - (0.5 * square_lo + z * z_lo) } else { 0.0 };
     let t = exp(ln_t);
+    let t = t + t * ln_lo;
     let d1 = x * (s1 / s0);
     let d2 = x * (s2 / s0) * x;
     let mean = b1 / s0;
     let ln_d2 = if SECOND { x * ((b2 / s0 - mean * mean) - c2 / s0) * x } else { d2 - d1 * d1 };
     let d_q = 0.5 * d2;
-    Tail { x: xi, plain: false, t, h: 0.5 - t, ln: ln_t, ln_lo: 0.0, d1, d2, ln_d2, d_v: d_q, v_d_v: d_q }
+    Tail { x: at.xi, plain: false, t, h: 0.5 - t, ln: ln_t, ln_lo, d1, d2, ln_d2, d_v: d_q, v_d_v: d_q }
 }
 
 /// X at the saddle from which on e^{−X} and φ are combined before exponentiation.
@@ -345,11 +385,12 @@ const DEEP: f64 = 30.0;
 /// that is the third value over |D| where there is one, else e^μ.
 ///
 /// Sums e^{sδ} − 1 and its square about the centre: the variance does not cancel for small s.
-pub(crate) fn posterior(xi: f64, ln_xi: f64, s: f64, negative: bool) -> (f64, f64, Option<f64>) {
+pub(crate) fn posterior(at: &Point, s: f64, negative: bool) -> (f64, f64, Option<f64>) {
+    let xi = at.xi;
     let one = B::splat(1.0);
     let at_saddle = negative && xi >= 1.0;
     let (x, z, grid) = if at_saddle {
-        let (x, z) = saddle(xi, ln_xi, s);
+        let (x, z) = saddle(at, s);
         (x, z, Grid::new(s, 1.0 + s * s * x, x))
     } else {
         (xi, 0.0, Grid::new(s, 1.0, 0.0))

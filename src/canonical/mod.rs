@@ -14,7 +14,8 @@ pub(crate) mod fixed;
 pub(crate) mod gamma;
 pub(crate) mod lognormal;
 
-use crate::special::elementary::{exp, ln};
+use crate::special::elementary::exp;
+use crate::special::twofold::ln_1p_twofold;
 use crate::special::{neg_ln_1m, two_atanh};
 
 /// T, its logarithm, and its derivatives in x and v: everything a loss is made of.
@@ -280,7 +281,9 @@ pub fn lognormal(x: f64, v: f64) -> Tail {
     }
     let root = num_traits::Float::sqrt(1.0 + v);
     let median = x / root;
-    let mut tail = lognormal::tail(median, ln(median), s, true);
+    let (ln_square, lo) = ln_1p_twofold(v);
+    let at = lognormal::Point { xi: median, size: x, mu: -0.5 * ln_square, mu_lo: -0.5 * lo };
+    let mut tail = lognormal::tail(&at, s, true);
     // The kernel's unit is the median of β, and its strength derivative is ∂/∂q, q = s².
     tail.x = x;
     if tail.plain {

@@ -2,10 +2,11 @@
 
 use super::{Kernel, ParamError, check};
 use crate::canonical::Tail;
-use crate::canonical::lognormal::{self, MAX_SIGMA};
+use crate::canonical::lognormal::{self, MAX_SIGMA, Point};
 use crate::float::Real;
-use crate::special::elementary::{exp, exp_parts, ln};
+use crate::special::elementary::{exp, exp_parts};
 use crate::special::ln_1p;
+use crate::special::twofold::{ln_1p_twofold, ln_twofold, two_sum};
 use core::marker::PhantomData;
 use num_traits::Float;
 
@@ -22,7 +23,9 @@ use num_traits::Float;
 /// ```
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct LogNormal<T> {
+    /// μ = mu + mu_lo
     mu: f64,
+    mu_lo: f64,
     sigma: f64,
     /// e^μ
     median: f64,
@@ -40,7 +43,7 @@ impl<T: Real> LogNormal<T> {
         check(mu, true, ParamError::MuNotFinite)?;
         check(sigma, sigma >= 0.0, ParamError::SigmaNegative)?;
         check(sigma, sigma <= MAX_SIGMA, ParamError::SigmaTooLarge)?;
-        Self::checked(mu, sigma.abs(), exp(mu))
+        Self::checked((mu, 0.0), sigma.abs(), exp(mu))
     }
 
     /// Mean of β > 0 and coefficient of variation ≥ 0; σ² = ln(1 + cv²), μ = ln mean − σ²/2.
@@ -73,14 +76,18 @@ impl<T: Real> LogNormal<T> {
         if !(sigma <= MAX_SIGMA) {
             return Err(ParamError::SigmaTooLarge);
         }
-        let mu = ln(mean) - 0.5 * ln_1p(v);
+        // A mean that is not normal is refused below.
+        let (ln_mean, mean_lo) = ln_twofold(mean, 0.0);
+        let (ln_square, square_lo) = ln_1p_twofold(v);
+        let (mu, lo) = two_sum(ln_mean, -0.5 * ln_square);
+        let mu = two_sum(mu, lo + mean_lo - 0.5 * square_lo);
         // The median from the mean itself, which ln and exp would cost ln(mean) ulp.
         Self::checked(mu, sigma, mean / Float::sqrt(1.0 + v))
     }
 
     /// Median and mean positive, normal and finite.
-    fn checked(mu: f64, sigma: f64, median: f64) -> Result<Self, ParamError> {
-        let this = Self { mu, sigma, median, precision: PhantomData };
+    fn checked((mu, mu_lo): (f64, f64), sigma: f64, median: f64) -> Result<Self, ParamError> {
+        let this = Self { mu, mu_lo, sigma, median, precision: PhantomData };
         if median >= f64::MIN_POSITIVE && this.mean_f64() < f64::INFINITY {
             Ok(this)
         } else {
@@ -140,8 +147,7 @@ impl<T: Real> LogNormal<T> {
 
 impl<T: Real> Kernel for LogNormal<T> {
     fn tail(&self, size: f64, second: bool) -> Tail {
-        let (xi, ln_xi) = self.location(size);
-        lognormal::tail(xi, ln_xi, self.sigma, second)
+        lognormal::tail(&self.point(size), self.sigma, second)
     }
     fn unit(&self) -> f64 {
         self.median
@@ -151,19 +157,18 @@ impl<T: Real> Kernel for LogNormal<T> {
             let deviation = self.median * self.sigma;
             return (self.median, deviation * deviation);
         }
-        let (xi, ln_xi) = self.location(size);
-        if ln_xi == f64::INFINITY && negative {
+        if size == f64::INFINITY && negative {
             return (0.0, 0.0);
         }
-        let (mean, variance, x) = lognormal::posterior(xi, ln_xi, self.sigma, negative);
+        let (mean, variance, x) = lognormal::posterior(&self.point(size), self.sigma, negative);
         let unit = x.map_or(self.median, |x| x / size);
         (unit * mean, unit * variance * unit)
     }
 }
 
 impl<T> LogNormal<T> {
-    /// Median of β|D| and its logarithm.
-    fn location(&self, size: f64) -> (f64, f64) {
-        (if size == 0.0 { 0.0 } else { self.median * size }, self.mu + ln(size))
+    fn point(&self, size: f64) -> Point {
+        let xi = if size == 0.0 { 0.0 } else { self.median * size };
+        Point { xi, size, mu: self.mu, mu_lo: self.mu_lo }
     }
 }
