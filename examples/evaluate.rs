@@ -9,7 +9,7 @@
 //! (LogNormal) or `beta` (fixed); other columns pass through. Results are appended as columns, as
 //! shortest decimals that parse back to the same number. `--precision f32` reads and writes f32.
 
-use prefstrength::special::lerch_phi_m1_gradient;
+use prefstrength::lerch::lerch_phi_m1_gradient;
 use prefstrength::{Fixed, Gamma, LogNormal, ParamError, Real, Strength};
 use std::fmt::Display;
 use std::io::{self, BufWriter, Read, Write};

@@ -5,8 +5,8 @@
 //! vector instructions of whatever width the target has. Inlining law: every method is
 //! `#[inline(always)]`, and none carries `#[target_feature]`.
 //!
-//! Only IEEE-754 `+ − × ÷`, comparisons and bit operations occur: results are the same, bit for
-//! bit, for every lane count, target and feature set.
+//! Only IEEE-754 `+ − × ÷`, comparisons and bit operations occur: what is computed here is the same,
+//! bit for bit, for every lane count, target and feature set.
 
 use core::ops::{Add, Div, Mul, Neg, Sub};
 
@@ -174,11 +174,7 @@ impl<const N: usize> Lanes for Block<N> {
     }
     #[inline(always)]
     fn select_lt(self, rhs: Self, yes: Self, no: Self) -> Self {
-        let mut out = no.0;
-        for j in 0..N {
-            out[j] = self.0[j].select_lt(rhs.0[j], yes.0[j], no.0[j]);
-        }
-        Self(out)
+        Self::from_fn(|j| self.0[j].select_lt(rhs.0[j], yes.0[j], no.0[j]))
     }
     #[inline(always)]
     fn exp2_int(self) -> Self {

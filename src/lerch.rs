@@ -26,7 +26,7 @@ pub struct LerchPhi {
 
 /// 1 − T, T and its derivative data at (s, a); `None` outside the domain.
 fn tail(s: f64, a: f64) -> Option<Tail> {
-    let fits = |x: f64| x >= f64::MIN_POSITIVE && x <= 1e300;
+    let fits = |x: f64| (f64::MIN_POSITIVE..=1e300).contains(&x);
     if !(fits(s) && fits(a)) {
         return None;
     }
@@ -41,7 +41,7 @@ fn tail(s: f64, a: f64) -> Option<Tail> {
 /// * Source: DLMF 25.14; MixDPO, arXiv 2601.06180, for its use.
 ///
 /// ```
-/// use prefstrength::special::lerch_phi_m1;
+/// use prefstrength::lerch::lerch_phi_m1;
 /// // Φ(−1, 1, 1) = ln 2, and Φ(−1, 2, ½)/4 is Catalan's constant.
 /// assert!((lerch_phi_m1(1.0, 1.0) - core::f64::consts::LN_2).abs() < 1e-16);
 /// assert!((lerch_phi_m1(2.0, 0.5) / 4.0 - 0.915965594177219).abs() < 1e-15);
@@ -58,7 +58,7 @@ pub fn lerch_phi_m1(s: f64, a: f64) -> f64 {
 /// * Max error: 2 ulp.
 ///
 /// ```
-/// use prefstrength::special::lerch_phi_m1_scaled;
+/// use prefstrength::lerch::lerch_phi_m1_scaled;
 /// assert_eq!(lerch_phi_m1_scaled(1e12, 1e-300), 1.0);
 /// ```
 #[must_use]
@@ -72,7 +72,7 @@ pub fn lerch_phi_m1_scaled(s: f64, a: f64) -> f64 {
 /// * Max error: 2 eps·max(1, |ln Φ|).
 ///
 /// ```
-/// use prefstrength::special::ln_lerch_phi_m1;
+/// use prefstrength::lerch::ln_lerch_phi_m1;
 /// let ln = ln_lerch_phi_m1(1e4, 1e3);
 /// assert!((ln + 1e4 * 1e3f64.ln()).abs() < 1e-4); // Φ ≈ a⁻ˢ for s ≫ a
 /// ```
@@ -92,9 +92,9 @@ fn ln_phi(s: f64, a: f64, t: &Tail) -> f64 {
 ///   |ln a|·Φ and a⁻ˢ ∂(aˢΦ)/∂s, whose difference it is for a > 1.
 ///
 /// ```
-/// use prefstrength::special::lerch_phi_m1_gradient;
+/// use prefstrength::lerch::lerch_phi_m1_gradient;
 /// let phi = lerch_phi_m1_gradient(1.0, 1.0);
-/// // ∂Φ/∂s at s = 1, a = 1: −η′(1)·(−1) = γ ln 2 − ½ ln² 2
+/// // ∂Φ/∂s at s = 1, a = 1: η′(1) = γ ln 2 − ½ ln² 2
 /// let (g, l) = (0.5772156649015329, core::f64::consts::LN_2);
 /// assert!((phi.d_s - (g * l - 0.5 * l * l)).abs() < 1e-15);
 /// ```

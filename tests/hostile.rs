@@ -1,8 +1,7 @@
 //! No pair of bit patterns panics, hangs or yields a number where none is defined.
 
-use prefstrength::special::{
-    lerch_phi_m1, lerch_phi_m1_gradient, lerch_phi_m1_scaled, ln_lerch_phi_m1, log_sigmoid, sigmoid, softplus,
-};
+use prefstrength::lerch::{lerch_phi_m1, lerch_phi_m1_gradient, lerch_phi_m1_scaled, ln_lerch_phi_m1};
+use prefstrength::special::{log_sigmoid, sigmoid, softplus};
 use prefstrength::{Fixed, Gamma, LogNormal, ParamError, Real, Smoothing, Strength, canonical};
 use proptest::prelude::*;
 
@@ -23,7 +22,11 @@ fn any_bits() -> impl Strategy<Value = f64> {
 }
 
 /// Everything a strength says about a margin: defined, of the right sign, NaN only for NaN.
-fn sane<T: Real, S: Strength<T>>(beta: &S, d: T, native: impl Fn(S::Native) -> Vec<T>) -> Result<(), TestCaseError> {
+fn sane<T: Real, S: Strength<T>>(
+    beta: &S,
+    d: T,
+    native: impl Fn(S::Native) -> Vec<T>,
+) -> Result<(), TestCaseError> {
     let smoothing = Smoothing::new(T::from_f64(0.1)).unwrap();
     let (c, v) = (beta.nll_gradient_ln_mean_ln_cv(d), beta.nll_gradient_ln_mean_v(d));
     let posterior = beta.posterior(d);
@@ -40,7 +43,10 @@ fn sane<T: Real, S: Strength<T>>(beta: &S, d: T, native: impl Fn(S::Native) -> V
     prop_assert!(!all.iter().any(|x| x.is_nan()), "{beta:?} at {d:?}: {all:?}");
     prop_assert!(p >= T::zero() && p <= T::one());
     prop_assert!(beta.nll(d) >= T::zero());
-    prop_assert!(posterior.mean >= T::zero() && posterior.variance >= T::zero(), "{beta:?} at {d:?}: {posterior:?}");
+    prop_assert!(
+        posterior.mean >= T::zero() && posterior.variance >= T::zero(),
+        "{beta:?} at {d:?}: {posterior:?}"
+    );
     prop_assert!(c.d_margin <= T::zero());
     // Both signs at once may be ∞ − ∞ in a parameter, never a panic; value and slope stay defined.
     let mixed = native(beta.smoothed_nll_gradient(d, smoothing));

@@ -1,6 +1,6 @@
 //! Properties that need no reference values, over the declared domain.
 
-use prefstrength::special::{lerch_phi_m1, lerch_phi_m1_gradient, lerch_phi_m1_scaled};
+use prefstrength::lerch::{lerch_phi_m1, lerch_phi_m1_gradient, lerch_phi_m1_scaled};
 use prefstrength::{Fixed, Gamma, LogNormal, Smoothing, Strength, canonical};
 use proptest::prelude::*;
 use std::f64::consts::{LN_2, PI};
@@ -55,10 +55,14 @@ fn close(a: f64, b: f64, tolerance: f64) -> bool {
 
 /// Margins of all practical sizes and signs.
 fn margin() -> impl Strategy<Value = f64> {
-    prop_oneof![-30.0..30.0, -1.0..1.0, (-12.0..4.0f64, any::<bool>()).prop_map(|(e, s)| {
-        let d = 10f64.powf(e);
-        if s { d } else { -d }
-    })]
+    prop_oneof![
+        -30.0..30.0,
+        -1.0..1.0,
+        (-12.0..4.0f64, any::<bool>()).prop_map(|(e, s)| {
+            let d = 10f64.powf(e);
+            if s { d } else { -d }
+        })
+    ]
 }
 
 /// 10ᵉ.
@@ -94,7 +98,10 @@ fn holds<S: Strength<f64>>(beta: &S, mean: f64, d: f64) -> Result<(), TestCaseEr
     // The effective logit and nll are the same number: nll = softplus(−ℓ).
     let (nll, logit) = (beta.nll(d), beta.effective_logit(d));
     let soft = prefstrength::special::softplus(-logit);
-    prop_assert!((nll - soft).abs() <= 8.0 * f64::EPSILON * nll * (1.0 + logit.abs()) + 1e-322, "{nll:e} {soft:e}");
+    prop_assert!(
+        (nll - soft).abs() <= 8.0 * f64::EPSILON * nll * (1.0 + logit.abs()) + 1e-322,
+        "{nll:e} {soft:e}"
+    );
     // Jensen: on the side of the margin, σ(βD) is concave in β.
     prop_assert!(logit.abs() <= mean * d.abs() * (1.0 + 4.0 * f64::EPSILON), "{logit} {}", mean * d);
     prop_assert!(beta.effective_beta(d) <= mean * (1.0 + 8.0 * f64::EPSILON));

@@ -3,7 +3,7 @@
 
 mod support;
 
-use prefstrength::special::lerch_phi_m1_gradient;
+use prefstrength::lerch::lerch_phi_m1_gradient;
 use prefstrength::{Gamma, LogNormal, Real, Strength};
 use support::{EPS, Errors, Vectors, tail_scale};
 
@@ -49,7 +49,8 @@ fn gamma_f64() {
             let row = gamma_row(k, theta, d);
             let at = format!("k = {k:?}, theta = {theta:?}, margin = {d:?}");
             let scale = tail_scale(d, get("nll"));
-            let mut record = |name, got, truth: f64, size: f64| errors.record_f64(name, got, truth, size, &at);
+            let mut record =
+                |name, got, truth: f64, size: f64| errors.record_f64(name, got, truth, size, &at);
             let plain = |truth: f64| truth.abs() * scale;
             record("gamma expected_sigmoid", row.expected, get("expected_sigmoid"), get("expected_sigmoid"));
             record("gamma nll", row.value, get("nll"), plain(get("nll")));
@@ -72,7 +73,8 @@ fn lognormal_f64() {
             let row = lognormal_row(mu, sigma, d);
             let at = format!("mu = {mu:?}, sigma = {sigma:?}, margin = {d:?}");
             let scale = tail_scale(d, get("nll"));
-            let mut record = |name, got, truth: f64, size: f64| errors.record_f64(name, got, truth, size, &at);
+            let mut record =
+                |name, got, truth: f64, size: f64| errors.record_f64(name, got, truth, size, &at);
             let plain = |truth: f64| truth.abs() * scale;
             let expected = get("expected_sigmoid");
             let both = 1.0 + expected.min(1.0 - expected).max(5e-324).ln().abs();
@@ -81,7 +83,12 @@ fn lognormal_f64() {
             record("lognormal d_margin", row.d_margin, get("dnll_dmargin"), plain(get("dnll_dmargin")));
             record("lognormal d_mu", row.d_p[0], get("dnll_dmu"), plain(get("dnll_dmu")));
             let (total, mean_part) = (get("dnll_dsigma"), sigma * (d * get("dnll_dmargin")));
-            record("lognormal d_sigma", row.d_p[1], total, scale * (mean_part.abs() + (total - mean_part).abs()));
+            record(
+                "lognormal d_sigma",
+                row.d_p[1],
+                total,
+                scale * (mean_part.abs() + (total - mean_part).abs()),
+            );
             let d2 = get("d2nll_dmargin2");
             record("lognormal d2_margin", row.d2, d2, scale * d2.abs().max(get("dnll_dmargin").powi(2)));
         });
@@ -101,9 +108,10 @@ fn f32_is_rounded_once() {
             let row = if file == "gamma_f32" { gamma_row(a, b, d) } else { lognormal_row(a, b, d) };
             let at = format!("{file}: {a:?}, {b:?}, margin = {d:?}");
             let mut record = |got: f64, truth: f64| {
-                let truth = if truth.abs() > f64::from(f32::MAX) { truth.signum() * f64::INFINITY } else { truth };
-                let (eps, tiny) = (f64::from(f32::EPSILON), f64::from(f32::from_bits(1)));
-                errors.record("f32", got, truth, truth.abs(), eps, tiny, &at);
+                let truth =
+                    if truth.abs() > f64::from(f32::MAX) { truth.signum() * f64::INFINITY } else { truth };
+                let precision = (f64::from(f32::EPSILON), f64::from(f32::from_bits(1)));
+                errors.record("f32", [got, truth, truth.abs()], precision, &at);
             };
             record(row.expected, get("expected_sigmoid"));
             record(row.value, get("nll"));
@@ -143,7 +151,8 @@ fn lerch() {
             let (s, a) = (get("s"), get("a"));
             let phi = lerch_phi_m1_gradient(s, a);
             let at = format!("s = {s:?}, a = {a:?}");
-            let mut record = |name, got, truth: f64, size: f64| errors.record_f64(name, got, truth, size, &at);
+            let mut record =
+                |name, got, truth: f64, size: f64| errors.record_f64(name, got, truth, size, &at);
             record("lerch value", phi.value, get("phi"), get("phi"));
             record("lerch d_s", phi.d_s, get("dphi_ds"), get("dphi_ds").abs());
             record("lerch d_a", phi.d_a, get("dphi_da"), get("dphi_da").abs());

@@ -21,7 +21,10 @@ fn walk<const M: usize>(seam: &str, centre: f64, f: impl Fn(f64) -> [(f64, f64);
         let next = f(ulps(centre, n));
         for (i, ((a, scale), (b, _))) in last.into_iter().zip(next).enumerate() {
             let jump = if a == b { 0.0 } else { (a - b).abs() / (scale * f64::EPSILON) };
-            assert!(jump <= JUMP, "{seam}, result {i}, at {n} ulps from {centre:?}: {a:e} to {b:e}, {jump} eps");
+            assert!(
+                jump <= JUMP,
+                "{seam}, result {i}, at {n} ulps from {centre:?}: {a:e} to {b:e}, {jump} eps"
+            );
         }
         last = next;
     }
@@ -134,7 +137,9 @@ fn lognormal_parameters() {
 /// As v → 0 loss and gradient in (ln mean, v) tend to plain DPO's, at rate v, from the first ulp on.
 #[test]
 fn collapse() {
-    let spreads = [0.0, 5e-324, 1e-310, 2.2e-308, 1e-300, 1e-290, 1e-200, 1e-100, 1e-40, 1e-17, 1e-16, 1e-12, 1e-9, 1e-6];
+    let spreads = [
+        0.0, 5e-324, 1e-310, 2.2e-308, 1e-300, 1e-290, 1e-200, 1e-100, 1e-40, 1e-17, 1e-16, 1e-12, 1e-9, 1e-6,
+    ];
     for d in [-30.0, -3.0, -1.0, -1e-3, 0.0, 1e-3, 0.5, 2.0, 5.0, 30.0, 700.0] {
         for mean in [0.1, 1.0, 3.0] {
             let dpo = Fixed::new(mean).unwrap().nll_gradient_ln_mean_v(d);
@@ -170,7 +175,10 @@ fn collapse_in_native_parameters() {
             assert!((g.value - dpo.value).abs() <= (9.0 / k + 8.0 * f64::EPSILON) * dpo.value, "{k:e} {d}");
             // θ∂/∂θ moves the mean.
             let d_mean = g.d_scale * (0.5 / k) / 0.5;
-            assert!((d_mean - dpo.d_beta).abs() <= (9.0 / k + 16.0 * f64::EPSILON) * dpo.d_beta.abs(), "{k:e} {d}");
+            assert!(
+                (d_mean - dpo.d_beta).abs() <= (9.0 / k + 16.0 * f64::EPSILON) * dpo.d_beta.abs(),
+                "{k:e} {d}"
+            );
         }
         for sigma in [1e-3, 1e-6, 1e-9, 1e-12, 1e-100, 1e-200, 0.0] {
             let g = LogNormal::from_mu_sigma(0.5f64.ln(), sigma).unwrap().nll_gradient(d);

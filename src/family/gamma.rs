@@ -89,7 +89,7 @@ impl<T: Real> Gamma<T> {
 
     /// All four positive, finite, and none so small that its reciprocal is lost.
     fn checked(k: f64, theta: f64, mean: f64, v: f64) -> Result<Self, ParamError> {
-        let fits = |x: f64| x >= f64::MIN_POSITIVE && x < f64::INFINITY;
+        let fits = |x: f64| (f64::MIN_POSITIVE..f64::INFINITY).contains(&x);
         if fits(mean) && fits(v) && fits(k) && theta > 0.0 && theta < f64::INFINITY {
             Ok(Self { k, theta, mean, v, precision: PhantomData })
         } else {

@@ -73,9 +73,7 @@ impl<T: Real> LogNormal<T> {
     }
 
     fn from_mean_sigma(mean: f64, sigma: f64, v: f64) -> Result<Self, ParamError> {
-        if !(sigma <= MAX_SIGMA) {
-            return Err(ParamError::SigmaTooLarge);
-        }
+        check(sigma, sigma <= MAX_SIGMA, ParamError::SigmaTooLarge)?;
         // A mean that is not normal is refused below.
         let (ln_mean, mean_lo) = ln_twofold(mean, 0.0);
         let (ln_square, square_lo) = ln_1p_twofold(v);

@@ -1,7 +1,7 @@
 //! Error-free sums and products without fused multiply-add (Knuth; Dekker, Veltkamp), and the
 //! logarithm to twice the working precision that a power with a large exponent needs.
 
-use super::tables::ATANH;
+use super::tables::ATANH5;
 use crate::lanes::Lanes;
 
 /// a + b = hi + lo exactly.
@@ -82,8 +82,7 @@ pub(crate) fn ln_twofold(u: f64, j: f64) -> (f64, f64) {
     cube_lo += s * w_lo + s_lo * w;
     let (third, mut third_lo) = two_prod(cube, 1.0 / 3.0);
     third_lo += cube * THIRD_LO + cube_lo * (1.0 / 3.0);
-    let tail: [f64; 9] = core::array::from_fn(|i| ATANH[i + 1]);
-    let fifth = cube * w * w.poly(&tail);
+    let fifth = cube * w * w.poly(&ATANH5);
     let (a, a_lo) = two_sum(n * LN2_HI, n * LN2_MID);
     let (b, b_lo) = two_sum(a, 2.0 * s);
     let (hi, lo) = two_sum(b, 2.0 * third);

@@ -1,0 +1,117 @@
+//! Preference pairs: read from CSV, or simulated.
+
+use rand_chacha::ChaCha8Rng;
+use rand_chacha::rand_core::SeedableRng;
+use rand_distr::{Distribution, Gamma, LogNormal, StandardNormal, StandardUniform};
+use std::fs::File;
+use std::path::Path;
+
+/// One row per pair, row-major: features of the chosen answer minus those of the rejected one.
+pub(crate) struct Pairs {
+    pub(crate) features: Vec<f64>,
+    pub(crate) dim: usize,
+    /// The file names groups, whose rows may not be independent.
+    pub(crate) grouped: bool,
+}
+
+impl Pairs {
+    pub(crate) fn len(&self) -> usize {
+        self.features.len() / self.dim
+    }
+
+    pub(crate) fn rows(&self) -> impl Iterator<Item = &[f64]> {
+        self.features.chunks_exact(self.dim)
+    }
+
+    /// Reads `pair_id[,group_id],f1,...,fn`.
+    pub(crate) fn read(path: &Path) -> Result<Self, String> {
+        let file = File::open(path).map_err(|e| e.to_string())?;
+        let mut reader = csv::ReaderBuilder::new().trim(csv::Trim::All).from_reader(file);
+        let header = reader.headers().map_err(|e| format!("header: {e}"))?.clone();
+        if header.get(0) != Some("pair_id") {
+            return Err("header: the first column must be `pair_id`: pair_id[,group_id],f1,...,fn".into());
+        }
+        let grouped = header.get(1) == Some("group_id");
+        let first = 1 + usize::from(grouped);
+        let dim = header.len() - first;
+        if dim == 0 {
+            return Err("header: there are no features f1,...,fn".into());
+        }
+        for (i, name) in header.iter().skip(first).enumerate() {
+            if name != format!("f{}", i + 1) {
+                return Err(format!("header: column {} is `{name}`, expected `f{}`", first + i + 1, i + 1));
+            }
+        }
+        let mut features = Vec::new();
+        for record in reader.records() {
+            let record = record.map_err(|e| e.to_string())?;
+            let line = record.position().map_or(0, csv::Position::line);
+            for (name, cell) in header.iter().zip(&record).skip(first) {
+                match cell.parse::<f64>() {
+                    // Squares and sums of squares must stay finite.
+                    Ok(x) if x.abs() <= 1e100 => features.push(x),
+                    Ok(x) if x.is_finite() => {
+                        return Err(format!("line {line}, column `{name}`: {cell} is too large"));
+                    }
+                    _ => {
+                        return Err(format!("line {line}, column `{name}`: `{cell}` is not a finite number"));
+                    }
+                }
+            }
+        }
+        if features.is_empty() {
+            return Err("there are no rows below the header".into());
+        }
+        Ok(Self { features, dim, grouped })
+    }
+}
+
+/// The p(β) behind a simulated population; E[β] = 1.
+#[derive(Clone, Copy)]
+pub(crate) enum Truth {
+    Point,
+    Gamma { cv: f64 },
+    LogNormal { cv: f64 },
+}
+
+impl Truth {
+    pub(crate) fn cv(self) -> f64 {
+        match self {
+            Self::Point => 0.0,
+            Self::Gamma { cv } | Self::LogNormal { cv } => cv,
+        }
+    }
+
+    /// One β per pair.
+    fn strengths(self, rng: &mut ChaCha8Rng, n: usize) -> Result<Vec<f64>, String> {
+        Ok(match self {
+            Self::Point => vec![1.0; n],
+            Self::Gamma { cv } => {
+                let v = cv * cv;
+                Gamma::new(1.0 / v, v).map_err(|e| e.to_string())?.sample_iter(rng).take(n).collect()
+            }
+            Self::LogNormal { cv } => {
+                let variance = (cv * cv).ln_1p();
+                let beta = LogNormal::new(-0.5 * variance, variance.sqrt()).map_err(|e| e.to_string())?;
+                beta.sample_iter(rng).take(n).collect()
+            }
+        })
+    }
+}
+
+/// The policy of every simulated population.
+pub(crate) const TRUE_W: [f64; 5] = [1.2, -1.0, 0.8, 0.6, -0.4];
+
+/// Standard normal feature differences; a pair is chosen in this order with probability σ(β w·f).
+pub(crate) fn simulate(truth: Truth, n: usize, seed: u64) -> Result<Pairs, String> {
+    let mut rng = ChaCha8Rng::seed_from_u64(seed);
+    let mut features = Vec::with_capacity(n * TRUE_W.len());
+    for beta in truth.strengths(&mut rng, n)? {
+        let row: [f64; TRUE_W.len()] = std::array::from_fn(|_| StandardNormal.sample(&mut rng));
+        let margin: f64 = row.iter().zip(TRUE_W).map(|(f, w)| f * w).sum();
+        let u: f64 = StandardUniform.sample(&mut rng);
+        let chosen = u < 1.0 / (1.0 + (-beta * margin).exp());
+        features.extend(row.map(|f| if chosen { f } else { -f }));
+    }
+    Ok(Pairs { features, dim: TRUE_W.len(), grouped: false })
+}
