@@ -58,7 +58,7 @@ impl Task {
 fn loss_row<T: Real, S: Strength<T>>(
     strength: &S,
     margin: T,
-    native: impl Fn(S::Native) -> Vec<T>,
+    native: impl Fn(S::Gradient) -> Vec<T>,
 ) -> Vec<T> {
     let posterior = strength.posterior(margin);
     let gradient = native(strength.nll_gradient(margin));

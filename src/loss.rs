@@ -131,8 +131,6 @@ mod sealed {
 
     /// The part of a family's calculus that only this crate may implement.
     pub trait Family<T> {
-        /// The gradient struct from loss, d_margin and the two native derivatives.
-        type Native;
         /// T at |margin|.
         fn tail_at(&self, size: f64, second: bool) -> crate::canonical::Tail;
         /// Unit of x in the tail.
@@ -143,11 +141,15 @@ mod sealed {
         fn native(&self, at: &Local) -> [f64; 2];
         /// (∂/∂v, v ∂/∂v) at fixed mean.
         fn spread(&self, at: &Local) -> (f64, f64);
-        /// Assembles the struct.
-        fn pack(parts: [f64; 4]) -> Self::Native;
+    }
+
+    /// A gradient struct, from loss, d_margin and up to two native derivatives.
+    pub trait Pack {
+        /// Rounds and assembles.
+        fn pack(parts: [f64; 4]) -> Self;
     }
 }
-use sealed::Family;
+use sealed::{Family, Pack};
 
 /// A random strength β: losses, gradients and posteriors at a margin D (chosen minus rejected
 /// log-ratio, before β). Sealed; implemented by [`Fixed`], [`Gamma`] and [`LogNormal`] for f32 and
@@ -180,6 +182,10 @@ use sealed::Family;
 /// # Ok::<(), prefstrength::ParamError>(())
 /// ```
 pub trait Strength<T: Real>: Family<T> + Copy + core::fmt::Debug {
+    /// Loss and gradient in the margin and the family's native parameters: [`FixedGradient`],
+    /// [`GammaGradient`] or [`LogNormalGradient`].
+    type Gradient: Pack + Copy + core::fmt::Debug + PartialEq;
+
     /// E[β].
     #[must_use]
     fn mean(&self) -> T;
@@ -211,7 +217,7 @@ pub trait Strength<T: Real>: Family<T> + Copy + core::fmt::Debug {
 
     /// The loss with its gradient in the margin and the family's native parameters, in one pass.
     #[must_use]
-    fn nll_gradient(&self, margin: T) -> Self::Native {
+    fn nll_gradient(&self, margin: T) -> Self::Gradient {
         self.smoothed_nll_gradient(margin, Smoothing::none())
     }
 
@@ -273,8 +279,8 @@ pub trait Strength<T: Real>: Family<T> + Copy + core::fmt::Debug {
 
     /// The label-smoothed loss with its gradient in the margin and the native parameters.
     #[must_use]
-    fn smoothed_nll_gradient(&self, margin: T, smoothing: Smoothing<T>) -> Self::Native {
-        Self::pack(gradient(self, margin, smoothing, |at| self.native(at)))
+    fn smoothed_nll_gradient(&self, margin: T, smoothing: Smoothing<T>) -> Self::Gradient {
+        Self::Gradient::pack(gradient(self, margin, smoothing, |at| self.native(at)))
     }
 
     /// The label-smoothed loss with its gradient in the margin, ln mean and ln cv.
@@ -339,9 +345,8 @@ fn gradient<T: Real, S: Family<T> + ?Sized>(
 }
 
 macro_rules! strength {
-    ($family:ident, $native:ident { $($field:ident),* }, $self:ident, $at:ident, $derivatives:expr, $spread:expr) => {
+    ($family:ident, $gradient:ident { $($field:ident),* }, $self:ident, $at:ident, $derivatives:expr, $spread:expr) => {
         impl<T: Real> Family<T> for $family<T> {
-            type Native = $native<T>;
             fn tail_at(&self, size: f64, second: bool) -> Tail {
                 Kernel::tail(self, size, second)
             }
@@ -357,13 +362,16 @@ macro_rules! strength {
             fn spread(&$self, $at: &Local) -> (f64, f64) {
                 $spread
             }
-            fn pack(parts: [f64; 4]) -> Self::Native {
-                #[allow(unused_variables)]
-                let [value, d_margin, p0, p1] = parts.map(T::from_f64);
-                strength!(@pack $native, value, d_margin, p0, p1, $($field),*)
+        }
+        impl<T: Real> Pack for $gradient<T> {
+            fn pack([value, d_margin, rest @ ..]: [f64; 4]) -> Self {
+                let mut rest = rest.into_iter();
+                let mut next = || T::from_f64(rest.next().unwrap_or(f64::NAN));
+                Self { value: T::from_f64(value), d_margin: T::from_f64(d_margin), $($field: next()),* }
             }
         }
         impl<T: Real> Strength<T> for $family<T> {
+            type Gradient = $gradient<T>;
             fn mean(&self) -> T {
                 $family::mean(self)
             }
@@ -371,12 +379,6 @@ macro_rules! strength {
                 $family::v(self)
             }
         }
-    };
-    (@pack $native:ident, $value:ident, $d:ident, $p0:ident, $p1:ident, $f0:ident) => {
-        $native { value: $value, d_margin: $d, $f0: $p0 }
-    };
-    (@pack $native:ident, $value:ident, $d:ident, $p0:ident, $p1:ident, $f0:ident, $f1:ident) => {
-        $native { value: $value, d_margin: $d, $f0: $p0, $f1: $p1 }
     };
 }
 

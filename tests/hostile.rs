@@ -25,7 +25,7 @@ fn any_bits() -> impl Strategy<Value = f64> {
 fn sane<T: Real, S: Strength<T>>(
     beta: &S,
     d: T,
-    native: impl Fn(S::Native) -> Vec<T>,
+    native: impl Fn(S::Gradient) -> Vec<T>,
 ) -> Result<(), TestCaseError> {
     let smoothing = Smoothing::new(T::from_f64(0.1)).unwrap();
     let (c, v) = (beta.nll_gradient_ln_mean_ln_cv(d), beta.nll_gradient_ln_mean_v(d));

@@ -4,9 +4,8 @@
 
 use core::fmt::{Result, Write};
 use prefstrength::canonical::{self, Tail};
-use prefstrength::special::{
-    lerch_phi_m1, lerch_phi_m1_gradient, lerch_phi_m1_scaled, ln_lerch_phi_m1, log_sigmoid, sigmoid, softplus,
-};
+use prefstrength::lerch::{lerch_phi_m1, lerch_phi_m1_gradient, lerch_phi_m1_scaled, ln_lerch_phi_m1};
+use prefstrength::special::{log_sigmoid, sigmoid, softplus};
 use prefstrength::{Fixed, Gamma, LogNormal, Real, Smoothing, Strength};
 
 const INF: f64 = f64::INFINITY;
