@@ -3,7 +3,6 @@
 use crate::canonical::{Nll, Tail};
 use crate::family::{Fixed, Gamma, Kernel, LogNormal, ParamError};
 use crate::float::Real;
-use crate::special::elementary::exp_parts;
 
 /// Label smoothing ε of conservative DPO: each label is wrong with probability ε, and the loss is
 /// (1 − ε)·nll(D) + ε·nll(−D).
@@ -430,10 +429,9 @@ strength!(
     },
     {
         // nll_v = nll_q/(1 + v), 1 + v = e^{σ²}
-        let q = self.sigma_f64() * self.sigma_f64();
-        let p = exp_parts(-q);
+        let (shrink, shrink_m1) = self.exp_square(-1.0);
         // At σ = 0 the second is 0, also where nll_q overflows.
-        let v_d_v = if q == 0.0 { 0.0 } else { -p.exp_m1 * at.nll.d_v };
-        (at.nll.times(at.nll.d_v * p.exp), at.nll.times(v_d_v))
+        let v_d_v = if shrink_m1 == 0.0 { 0.0 } else { -shrink_m1 * at.nll.d_v };
+        (at.nll.times(at.nll.d_v * shrink), at.nll.times(v_d_v))
     }
 );

@@ -241,7 +241,7 @@ pub fn fixed(x: f64) -> Tail {
 /// k = 1/v, c = xv.
 ///
 /// * Domain: x ≥ 0, v ≥ 0; NaN outside. v = 0 is [`fixed`]; x = ∞ gives the limits.
-/// * Max error: ln T 4 eps, −T_x/T 8 eps, T_v/T 16 eps (relative, eps = 2⁻⁵²).
+/// * Max error: ln T 4 eps, −T_x/T 8 eps, T_v/T 24 eps (relative, eps = 2⁻⁵²).
 /// * Source: MixDPO, arXiv 2601.06180, the closed form for Gamma strengths.
 ///
 /// ```

@@ -6,7 +6,7 @@ use crate::canonical::lognormal::{self, MAX_SIGMA, Point};
 use crate::float::Real;
 use crate::special::elementary::{exp, exp_parts};
 use crate::special::ln_1p;
-use crate::special::twofold::{ln_1p_twofold, ln_twofold, two_sum};
+use crate::special::twofold::{ln_1p_twofold, ln_twofold, two_prod, two_sum};
 use core::marker::PhantomData;
 use num_traits::Float;
 
@@ -131,7 +131,15 @@ impl<T: Real> LogNormal<T> {
     }
 
     pub(crate) fn v_f64(&self) -> f64 {
-        exp_parts(self.sigma * self.sigma).exp_m1
+        self.exp_square(1.0).1
+    }
+
+    /// e^{fσ²} and e^{fσ²} − 1 for a power of two f, without the σ² ulp that rounding σ² would cost.
+    pub(crate) fn exp_square(&self, f: f64) -> (f64, f64) {
+        let (square, lo) = two_prod(self.sigma, self.sigma);
+        let p = exp_parts(f * square);
+        let lo = p.exp * (f * lo);
+        (p.exp + lo, p.exp_m1 + lo)
     }
 
     pub(crate) fn sigma_f64(&self) -> f64 {
@@ -139,7 +147,7 @@ impl<T: Real> LogNormal<T> {
     }
 
     fn mean_f64(&self) -> f64 {
-        self.median * exp(0.5 * self.sigma * self.sigma)
+        self.median * self.exp_square(0.5).0
     }
 }
 
