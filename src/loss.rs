@@ -79,7 +79,7 @@ gradients! {
     }
     /// Loss and gradient in ln mean and ln cv: unconstrained coordinates for learning.
     LnMeanLnCv {
-        /// Derivative in ln E[β], at fixed cv.
+        /// Derivative in ln E\[β\], at fixed cv.
         d_ln_mean,
         /// Derivative in ln cv, at fixed mean; 0 at cv = 0.
         d_ln_cv
@@ -87,7 +87,7 @@ gradients! {
     /// Loss and gradient in ln mean and v = cv²: coordinates in which plain DPO is the boundary
     /// v = 0.
     LnMeanV {
-        /// Derivative in ln E[β], at fixed v.
+        /// Derivative in ln E\[β\], at fixed v.
         d_ln_mean,
         /// Derivative in v, at fixed mean. At v = 0 its negative is the score of heterogeneity, the
         /// same for every family.
@@ -98,7 +98,7 @@ gradients! {
 /// Mean and variance of β given that the chosen answer was chosen.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct Posterior<T> {
-    /// E[β | choice].
+    /// E\[β | choice\].
     pub mean: T,
     /// Var(β | choice).
     pub variance: T,
@@ -156,14 +156,14 @@ use sealed::{Family, Pack};
 ///
 /// | method | formula |
 /// | --- | --- |
-/// | [`expected_sigmoid`](Self::expected_sigmoid) | E[σ(βD)] |
-/// | [`nll`](Self::nll) | −ln E[σ(βD)] |
+/// | [`expected_sigmoid`](Self::expected_sigmoid) | E\[σ(βD)\] |
+/// | [`nll`](Self::nll) | −ln E\[σ(βD)\] |
 /// | [`nll_gradient`](Self::nll_gradient) | nll, ∂/∂D, ∂/∂(native parameters) |
-/// | [`effective_logit`](Self::effective_logit) | ℓ(D) = ln(E[σ]/(1 − E[σ])) |
+/// | [`effective_logit`](Self::effective_logit) | ℓ(D) = ln(E\[σ\]/(1 − E\[σ\])) |
 /// | [`posterior`](Self::posterior) | mean and variance of β given the choice |
 ///
 /// * Domain: every D. Special values: NaN gives NaN in every field; D = ±∞ gives the limits.
-/// * Max error, in units of eps = 2⁻⁵² (for D > 0 times 1 + |ln T|, T = 1 − E[σ]): nll 8 (Gamma) and
+/// * Max error, in units of eps = 2⁻⁵² (for D > 0 times 1 + |ln T|, T = 1 − E\[σ\]): nll 8 (Gamma) and
 ///   16 (LogNormal), d_margin 16 and 24, other derivatives 32; f32 within 2 f32 eps. Measured
 ///   figures: README.
 /// * Source: MixDPO, arXiv 2601.06180.
@@ -185,29 +185,29 @@ pub trait Strength<T: Real>: Family<T> + Copy + core::fmt::Debug {
     /// [`GammaGradient`] or [`LogNormalGradient`].
     type Gradient: Pack + Copy + core::fmt::Debug + PartialEq;
 
-    /// E[β].
+    /// E\[β\].
     #[must_use]
     fn mean(&self) -> T;
 
-    /// v = Var β/E[β]², the squared coefficient of variation; 0 is plain DPO.
+    /// v = Var β/E\[β\]², the squared coefficient of variation; 0 is plain DPO.
     #[must_use]
     fn v(&self) -> T;
 
-    /// E[σ(βD)], the probability that the chosen answer is chosen. Increasing; E[σ(βD)] +
-    /// E[σ(−βD)] = 1. Rounds to 1 for large D: take losses from [`nll`](Self::nll).
+    /// E\[σ(βD)\], the probability that the chosen answer is chosen. Increasing; E\[σ(βD)\] +
+    /// E\[σ(−βD)\] = 1. Rounds to 1 for large D: take losses from [`nll`](Self::nll).
     #[must_use]
     fn expected_sigmoid(&self, margin: T) -> T {
         let Some((tail, _, negative)) = at(self, margin, false) else { return T::nan() };
         T::from_f64(if negative { tail.value() } else { 0.5 + tail.half_minus() })
     }
 
-    /// ln E[σ(βD)] = −nll.
+    /// ln E\[σ(βD)\] = −nll.
     #[must_use]
     fn log_expected_sigmoid(&self, margin: T) -> T {
         -self.nll(margin)
     }
 
-    /// The loss −ln E[σ(βD)] (MixDPO; plain DPO for [`Fixed`]). Positive, decreasing in D.
+    /// The loss −ln E\[σ(βD)\] (MixDPO; plain DPO for [`Fixed`]). Positive, decreasing in D.
     #[must_use]
     fn nll(&self, margin: T) -> T {
         let Some((tail, _, negative)) = at(self, margin, false) else { return T::nan() };
@@ -240,7 +240,7 @@ pub trait Strength<T: Real>: Family<T> + Copy + core::fmt::Debug {
         T::from_f64(tail.nll(negative).curvature(self.unit_of(), size))
     }
 
-    /// The effective logit ℓ(D) = ln(E[σ(βD)]/E[σ(−βD)]): odd, increasing, βD for a fixed β. It
+    /// The effective logit ℓ(D) = ln(E\[σ(βD)\]/E\[σ(−βD)\]): odd, increasing, βD for a fixed β. It
     /// neither underflows nor saturates.
     #[must_use]
     fn effective_logit(&self, margin: T) -> T {
@@ -249,7 +249,7 @@ pub trait Strength<T: Real>: Family<T> + Copy + core::fmt::Debug {
         T::from_f64(if negative { -logit } else { logit })
     }
 
-    /// ℓ′(D), the strength with which plain DPO would act at this margin: E[β] at D = 0, falling
+    /// ℓ′(D), the strength with which plain DPO would act at this margin: E\[β\] at D = 0, falling
     /// with |D|.
     #[must_use]
     fn effective_beta(&self, margin: T) -> T {

@@ -1,5 +1,5 @@
 #!/usr/bin/env python3
-"""Tables of `src/family/statistics.rs` and truth for `tests/statistics.rs` (needs mpmath).
+"""Tables of `src/special/incomplete_gamma.rs` and truth for `tests/statistics.rs` (needs mpmath).
 
     python3 tools/statistics.py tables    # prints TEMME and RECIPROCAL_GAMMA
     python3 tools/statistics.py vectors > tests/data/statistics.csv

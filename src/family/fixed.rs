@@ -35,7 +35,7 @@ impl<T: Real> Fixed<T> {
         self.beta
     }
 
-    /// E[β] = β.
+    /// E\[β\] = β.
     #[must_use]
     pub fn mean(&self) -> T {
         self.beta

@@ -115,7 +115,7 @@ impl<T: Real> Gamma<T> {
         T::from_f64(1.0 / self.theta)
     }
 
-    /// E[β] = kθ.
+    /// E\[β\] = kθ.
     #[must_use]
     pub fn mean(&self) -> T {
         T::from_f64(self.mean)

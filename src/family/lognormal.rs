@@ -105,7 +105,7 @@ impl<T: Real> LogNormal<T> {
         T::from_f64(self.sigma)
     }
 
-    /// E[β] = e^{μ+σ²/2}.
+    /// E\[β\] = e^{μ+σ²/2}.
     #[must_use]
     pub fn mean(&self) -> T {
         T::from_f64(self.mean_f64())

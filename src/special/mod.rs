@@ -1,9 +1,12 @@
-//! The logistic function; the elementary functions and sums under everything else.
+//! The logistic function; the elementary functions, sums, and normal and incomplete Gamma functions under
+//! everything else.
 //!
 //! The Lerch transcendent, built on the Gamma family's integral, is in [`crate::lerch`].
 pub(crate) mod alternating;
 pub(crate) mod elementary;
+pub(crate) mod incomplete_gamma;
 mod logistic;
+pub(crate) mod normal;
 #[rustfmt::skip]
 pub(crate) mod tables;
 #[cfg(test)]
