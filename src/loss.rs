@@ -9,7 +9,7 @@ use crate::float::Real;
 ///
 /// ```
 /// use prefstrength::{Fixed, Smoothing, Strength};
-/// let beta = Fixed::new(0.1)?;
+/// let beta: Fixed<f64> = Fixed::new(0.1)?;
 /// let eps = Smoothing::new(0.1)?;
 /// let smoothed = beta.smoothed_nll(2.0, eps);
 /// assert!((smoothed - (0.9 * beta.nll(2.0) + 0.1 * beta.nll(-2.0))).abs() < 1e-15);
