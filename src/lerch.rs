@@ -48,7 +48,17 @@ fn tail(s: f64, a: f64) -> Option<Tail> {
 /// ```
 #[must_use]
 pub fn lerch_phi_m1(s: f64, a: f64) -> f64 {
-    Float::powf(a, -s) * lerch_phi_m1_scaled(s, a)
+    power_times(s, a, lerch_phi_m1_scaled(s, a))
+}
+
+/// a⁻ˢz: where the power alone is out of range the product need not be.
+fn power_times(s: f64, a: f64, z: f64) -> f64 {
+    let power = Float::powf(a, -s);
+    if (1e-290..1e290).contains(&power) {
+        return power * z;
+    }
+    let root = Float::powf(a, -0.5 * s);
+    root * z * root
 }
 
 /// aˢΦ(−1, s, a) = E[1/(1 + e^{−G/a})], G ~ Gamma(s): between ½ and 1, increasing in s, decreasing
@@ -89,7 +99,8 @@ fn ln_phi(s: f64, a: f64, t: &Tail) -> f64 {
 ///
 /// * Domain: 2.3e−308 ≤ s, a ≤ 1e300; every field NaN outside.
 /// * Max error: `value` 4 ulp, `d_a` 8 ulp, `scaled` 2 ulp; `d_s` 8 ulp of the larger of its two terms
-///   |ln a|·Φ and a⁻ˢ ∂(aˢΦ)/∂s, whose difference it is for a > 1.
+///   |ln a|·Φ and a⁻ˢ ∂(aˢΦ)/∂s, whose difference it is for a > 1: relative accuracy is lost near its
+///   zeros.
 ///
 /// ```
 /// use prefstrength::lerch::lerch_phi_m1_gradient;
@@ -104,16 +115,15 @@ pub fn lerch_phi_m1_gradient(s: f64, a: f64) -> LerchPhi {
         let nan = f64::NAN;
         return LerchPhi { value: nan, d_s: nan, d_a: nan, scaled: nan, ln: nan };
     };
-    let power = Float::powf(a, -s);
     let scaled = 0.5 + t.h;
     // ∂(1 − T)/∂k = T(−xT_x/T + vT_v/T)/k, with x/k = 1/a
     let spread = if t.plain { t.d1 / a + t.v_d_v / s } else { (t.d1 + t.v_d_v) / s };
     // Once T has underflowed, so has its derivative.
     let spread = if t.t == 0.0 { 0.0 } else { spread };
     LerchPhi {
-        value: power * scaled,
-        d_s: power * (t.t * spread - ln(a) * scaled),
-        d_a: -(s / a) * power * lerch_phi_m1_scaled(s + 1.0, a),
+        value: power_times(s, a, scaled),
+        d_s: power_times(s, a, t.t * spread - ln(a) * scaled),
+        d_a: -power_times(s, a, (s / a) * lerch_phi_m1_scaled(s + 1.0, a)),
         scaled,
         ln: ln_phi(s, a, &t),
     }

@@ -401,7 +401,12 @@ strength!(
         let Nll { plain, d1, v_d_v, .. } = at.nll;
         let (k, theta, v) = (self.k_f64(), self.theta_f64(), self.v_f64());
         let by_k = if plain { theta * at.size * d1 } else { d1 * v };
-        let by_theta = if plain { k * at.size * d1 } else { d1 / theta };
+        let by_theta = match plain {
+            true => k * at.size * d1,
+            // θ underflows to 0 where a tiny mean meets a tiny v.
+            false if d1 == 0.0 => 0.0,
+            false => d1 / theta,
+        };
         [at.nll.times(at.signed(by_k) - v * v_d_v), at.nll.times(at.signed(by_theta))]
     },
     (at.nll.times(at.nll.d_v), at.nll.times(at.nll.v_d_v))
@@ -428,10 +433,9 @@ strength!(
         [d_mu, d_sigma]
     },
     {
-        // nll_v = nll_q/(1 + v), 1 + v = e^{σ²}
-        let (shrink, shrink_m1) = self.exp_square(-1.0);
-        // At σ = 0 the second is 0, also where nll_q overflows.
-        let v_d_v = if shrink_m1 == 0.0 { 0.0 } else { -shrink_m1 * at.nll.d_v };
-        (at.nll.times(at.nll.d_v * shrink), at.nll.times(v_d_v))
+        // nll_v = nll_q/(1 + v). At v = 0, v·nll_v is 0, also where nll_q overflows.
+        let (d_v, v) = (at.nll.d_v / (1.0 + self.v_f64()), self.v_f64());
+        let v_d_v = if v == 0.0 { 0.0 } else { v * d_v };
+        (at.nll.times(d_v), at.nll.times(v_d_v))
     }
 );

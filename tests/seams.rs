@@ -165,6 +165,36 @@ fn collapse() {
     }
 }
 
+/// Products that go subnormal on the way keep the digits of those that do not.
+#[test]
+fn subnormal_products() {
+    let close = |a: f64, b: f64| (a - b).abs() <= 16.0 * f64::EPSILON * b.abs();
+    // c = xv is subnormal or 0, x is not: the logit is x to first order.
+    for (mean, v, d) in
+        [(1.0, 3e-308, 1e-8), (1.0, 1e-20, 1e-304), (1.0, 1e-12, 1e-300), (1e-300, 1e-30, 1e290)]
+    {
+        let gamma = Gamma::from_mean_v(mean, v).unwrap();
+        assert!(close(gamma.effective_logit(d), mean * d), "{mean} {v} {d}: {}", gamma.effective_logit(d));
+        let dpo = Fixed::new(mean).unwrap().nll_gradient_ln_mean_v(d).d_v;
+        assert!(close(gamma.nll_gradient_ln_mean_v(d).d_v, dpo), "{mean} {v} {d}");
+        assert!(close(gamma.posterior(d).mean, mean));
+    }
+    // The median of β|D| is subnormal or 0, its mean is not.
+    for (mean, v, d) in [(1.0, 1e40, 1e-300), (1.0, 1e60, 1e-295), (1e-5, 1e50, 1e-290)] {
+        let lognormal = LogNormal::from_mean_v(mean, v).unwrap();
+        assert!(
+            close(lognormal.effective_logit(d), mean * d),
+            "{mean} {v} {d}: {}",
+            lognormal.effective_logit(d)
+        );
+        assert!(close(lognormal.nll_gradient(d).d_margin, -0.5 * mean), "{mean} {v} {d}");
+    }
+    // A scale that is subnormal: θ = mean·v has lost its digits, x and v have not.
+    let gamma = Gamma::<f64>::from_mean_v(9.582731251122298e-307, 4.356782485102988e-18).unwrap();
+    let truth: f64 = Fixed::new(9.582731251122298e-307).unwrap().nll(2.639823370803807e305);
+    assert!((gamma.nll(2.639823370803807e305) - truth).abs() < 1e-15);
+}
+
 /// Large shapes and small sigmas in native parameters too.
 #[test]
 fn collapse_in_native_parameters() {

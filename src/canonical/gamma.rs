@@ -161,24 +161,25 @@ impl Part {
     }
 }
 
-/// Posterior mean and variance of β given the choice, in the unit θ/(1 + c) if the third value is
-/// true, else in the unit θ.
+/// Posterior mean and variance of β given the choice, in the unit mean/(1 + c) if the third value is
+/// true, else in the unit of the mean.
 ///
 /// The posterior is an exponential family in λ = 1/θ with log-partition −k ln λ − nll, so its
 /// cumulants are derivatives of nll. For D < 0, nll = k ln(1 + c) + W(y): the first term moves the
-/// rate to λ + |D|, and W is the nll of a positive margin at y. With N = nll or W, in x or y:
-/// mean = k − xN′, variance = k − x²N″ − 2xN′.
+/// rate to λ + |D|, and W is the nll of a positive margin at y. With N = nll or W, in x or y, and in
+/// the unit kθ: mean = 1 − vxN′, variance = v(1 − v(x²N″ + 2xN′)).
 pub(crate) fn posterior(at: Point, negative: bool) -> (f64, f64, bool) {
     let Point { x, c, k, v, ln_c: (ln_c, _), .. } = at;
     if x == 0.0 || ln_c == f64::INFINITY {
-        return (k, k, negative);
+        return (1.0, v, negative);
     }
-    if !negative {
+    let (slope, curvature) = if negative {
+        let part = Part::new(k, v, c);
+        (part.w1, part.w2)
+    } else {
         let nll = tail(at).nll(false);
-        let slope = nll.times(nll.elasticity(x, 1.0));
         let curvature = nll.times(if nll.plain { x * nll.d2 * x } else { nll.d2 });
-        return (k + slope, k - curvature + 2.0 * slope, false);
-    }
-    let part = Part::new(k, v, c);
-    (k + part.w1, k - part.w2 + 2.0 * part.w1, true)
+        (nll.times(nll.elasticity(x, 1.0)), curvature)
+    };
+    (1.0 + v * slope, v * (1.0 - v * (curvature - 2.0 * slope)), negative)
 }

@@ -7,7 +7,7 @@
 use super::Tail;
 use crate::lanes::{Block, Lanes};
 use crate::special::elementary::{ExpParts, exp, exp_node, exp_parts, ln};
-use crate::special::twofold::{ln_twofold, two_prod, two_sum};
+use crate::special::twofold::{ln_1p_twofold, ln_twofold, two_prod, two_sum};
 use core::f64::consts::PI;
 use num_traits::Float;
 use special::LambertW;
@@ -21,33 +21,61 @@ pub(crate) const MIN_SIGMA: f64 = 1e-150;
 const N: usize = 8;
 type B = Block<N>;
 
-/// Where to evaluate: ln β ~ Normal(μ, ·) at |D| = `size`, ξ = e^μ|D|.
+/// Where to evaluate: ln β ~ Normal(μ, σ²) at |D| = `size`.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Point {
-    /// ξ, possibly under- or overflowed
-    pub(crate) xi: f64,
+    /// e^μ
+    pub(crate) median: f64,
     pub(crate) size: f64,
     /// μ = mu + mu_lo
     pub(crate) mu: f64,
     pub(crate) mu_lo: f64,
+    /// σ = sigma + sigma_lo: at large σ an ulp of it is σ² ulp of the mean.
+    pub(crate) sigma: f64,
+    pub(crate) sigma_lo: f64,
+}
+
+/// σ = √ln(1 + v) in two parts; ∞ far beyond [`MAX_SIGMA`].
+pub(crate) fn sigma(v: f64) -> (f64, f64) {
+    if v > 1e300 {
+        return (f64::INFINITY, 0.0);
+    }
+    let (q, q_lo) = ln_1p_twofold(v);
+    let s = Float::sqrt(q);
+    let (square, square_lo) = two_prod(s, s);
+    // Below, the square of s has no second part.
+    if s < 1e-140 { (s, 0.0) } else { (s, ((q - square) - square_lo + q_lo) / (2.0 * s)) }
 }
 
 impl Point {
+    /// ξ = e^μ|D|, possibly under- or overflowed.
+    fn xi(&self) -> f64 {
+        if self.size == 0.0 { 0.0 } else { self.median * self.size }
+    }
+
     /// ln ξ.
     fn ln_xi(&self) -> f64 {
         self.mu + ln(self.size)
     }
 
-    /// (ln(x/ξ))/s, in two parts, for normal numbers x and `size`.
-    fn quantile(&self, x: f64, s: f64) -> (f64, f64) {
+    /// σz = hi + lo, and e^{σz}.
+    fn exp_sigma(&self, z: f64) -> (f64, f64, f64) {
+        let (hi, lo) = two_prod(self.sigma, z);
+        let lo = lo + self.sigma_lo * z;
+        let e = exp(hi);
+        (hi, lo, e + e * lo)
+    }
+
+    /// (ln(x/ξ))/σ, in two parts, for normal numbers x and `size`.
+    fn quantile(&self, x: f64) -> (f64, f64) {
         let (a, a_lo) = ln_twofold(x, 0.0);
         let (b, b_lo) = ln_twofold(self.size, 0.0);
         let (hi, lo) = two_sum(a, -b);
         let (hi, rest) = two_sum(hi, -self.mu);
-        let z = hi / s;
-        let (back, back_lo) = two_prod(z, s);
-        let rest = ((hi - back) - back_lo) + (rest + lo + a_lo - b_lo - self.mu_lo);
-        two_sum(z, rest / s)
+        let z = hi / self.sigma;
+        let (back, back_lo) = two_prod(z, self.sigma);
+        let rest = ((hi - back) - back_lo - z * self.sigma_lo) + (rest + lo + a_lo - b_lo - self.mu_lo);
+        two_sum(z, rest / self.sigma)
     }
 }
 
@@ -97,7 +125,8 @@ impl Grid {
     ///
     /// On the line Im z = η the integrand grows by at most e^{η²/2 − X ln cos(sη)}, and the rule's
     /// error is e^{−2πη/h} times that; any η below the pole gives a valid step, the best one is flat.
-    fn new(s: f64, bend: f64, weight: f64) -> Self {
+    fn new(at: &Point, bend: f64, weight: f64) -> Self {
+        let s = at.sigma;
         let free = Float::sqrt(2.0 * DIGITS / bend);
         let pole = 0.45 * PI / s;
         let eta = if free < pole { free } else { pole };
@@ -108,7 +137,7 @@ impl Grid {
         let h = shorten(2.0 * PI * eta / (DIGITS + 0.5 * eta * eta + growth), 20);
         let (product, rest) = two_prod(s, h);
         let sh_hi = shorten(product, 40);
-        Self { h, sh_hi, sh_lo: (product - sh_hi) + rest }
+        Self { h, sh_hi, sh_lo: (product - sh_hi) + (rest + at.sigma_lo * h) }
     }
 
     /// Sums `terms` over all nodes, outwards from the centre until none of the sums changes any more.
@@ -205,8 +234,8 @@ const REMOTE: f64 = 1e14;
 
 /// The saddle point of φ(z)e^{−X}: sX + z = 0. Returns (X, z) with X = ξe^{sz} to full accuracy;
 /// z is only near the saddle. A remote saddle has sX + z = 0 instead and ξ perturbed by a few ulp.
-fn saddle(at: &Point, s: f64) -> (f64, f64) {
-    let xi = at.xi;
+fn saddle(at: &Point) -> (f64, f64) {
+    let (xi, s) = (at.xi(), at.sigma);
     let q = s * s;
     let a = q * xi;
     // w eʷ = s²ξ, w = s²X
@@ -224,12 +253,11 @@ fn saddle(at: &Point, s: f64) -> (f64, f64) {
     // W comes from a library whose last bits depend on the build: leave them out while that moves
     // the saddle by nothing that matters.
     let z = if z > -1e3 { shorten(z, 26) } else { z };
-    let (hi, lo) = two_prod(s, z);
+    let (hi, lo, e) = at.exp_sigma(z);
     let x = if z < -REMOTE {
         w / q
     } else if xi < 1e290 {
-        let e = xi * exp(hi);
-        e + e * lo
+        xi * e
     } else {
         exp((at.ln_xi() + hi) + lo)
     };
@@ -243,9 +271,9 @@ fn residual(x: f64, z: f64, s: f64) -> f64 {
 
 /// T at a median margin ξ ≥ 0; 0 ≤ s ≤ 12. The field `x` is
 /// ξ, `d_v` is ∂/∂q at fixed mean. `second` asks for a `ln_d2` that does not cancel.
-pub(crate) fn tail(at: &Point, s: f64, second: bool) -> Tail {
-    let xi = at.xi;
-    if s < MIN_SIGMA || xi == 0.0 {
+pub(crate) fn tail(at: &Point, second: bool) -> Tail {
+    let (xi, s) = (at.xi(), at.sigma);
+    if s < MIN_SIGMA || at.size == 0.0 {
         // At ξ = 0: T′ = −E[β]/4 in units of the median.
         let mut tail = super::fixed::tail(xi);
         tail.d1 *= exp(0.5 * s * s);
@@ -268,9 +296,9 @@ pub(crate) fn tail(at: &Point, s: f64, second: bool) -> Tail {
         };
     }
     match (xi < 1.0, second) {
-        (true, _) => near(xi, s),
-        (false, true) => far::<true>(at, s),
-        (false, false) => far::<false>(at, s),
+        (true, _) => near(at),
+        (false, true) => far::<true>(at),
+        (false, false) => far::<false>(at),
     }
 }
 
@@ -281,14 +309,15 @@ const NORM: f64 = 0.398_942_280_401_432_7;
 ///
 /// Centred at z = min(s, −ln ξ/s), where Xφ(z) or, once X reaches 1 before that, φ(z) alone is
 /// largest: the weights there are then relative to e^{−z²/2}, which comes out as a factor.
-fn near(xi: f64, s: f64) -> Tail {
+fn near(at: &Point) -> Tail {
     let one = B::splat(1.0);
-    let grid = Grid::new(s, 1.0, 0.0);
+    let (xi, s) = (at.xi(), at.sigma);
+    let grid = Grid::new(at, 1.0, 0.0);
     let edge = -ln(xi) / s;
     let z = shorten(if edge < s { edge } else { s }, 20);
-    let (hi, lo) = two_prod(s, z);
-    let beta = exp(hi) + exp(hi) * lo;
-    let x = xi * beta;
+    let beta = at.exp_sigma(z).2;
+    // ξ may be subnormal, or 0, where the x at the centre is not.
+    let x = if xi.is_normal() { xi * beta } else { (at.median * beta) * at.size };
     let ([s0, s1, s2], []) = grid.sum_gauss(z, |e, w| {
         let ExpParts { exp: u, exp_m1, .. } = exp_parts(-(B::splat(x) * e));
         let r = one / (one + u);
@@ -319,13 +348,14 @@ fn near(xi: f64, s: f64) -> Tail {
 
 /// ξ ≥ 1: accumulates T about the saddle point. Without `SECOND`, the field `ln_d2` is the plain
 /// difference.
-fn far<const SECOND: bool>(at: &Point, s: f64) -> Tail {
+fn far<const SECOND: bool>(at: &Point) -> Tail {
     let one = B::splat(1.0);
-    let (x, z) = saddle(at, s);
+    let s = at.sigma;
+    let (x, z) = saddle(at);
     // The z that belongs to this x to twice the working precision: T is e^{−z²/2 − x} times a sum.
     let twofold = s > 1e-6 && x.is_normal() && at.size.is_normal();
-    let (z, z_lo) = if twofold { at.quantile(x, s) } else { (z, 0.0) };
-    let grid = Grid::new(s, 1.0 + s * s * x, x);
+    let (z, z_lo) = if twofold { at.quantile(x) } else { (z, 0.0) };
+    let grid = Grid::new(at, 1.0 + s * s * x, x);
     let r_c = B::splat(if SECOND { 1.0 / (1.0 + exp(-x)) } else { 0.0 });
     let main = |e: B, u: B, w: B| {
         let r = one / (one + u);
@@ -378,7 +408,7 @@ fn far<const SECOND: bool>(at: &Point, s: f64) -> Tail {
     let mean = b1 / s0;
     let ln_d2 = if SECOND { x * ((b2 / s0 - mean * mean) - c2 / s0) * x } else { d2 - d1 * d1 };
     let d_q = 0.5 * d2;
-    Tail { x: at.xi, plain: false, t, h: 0.5 - t, ln: ln_t, ln_lo, d1, d2, ln_d2, d_v: d_q, v_d_v: d_q }
+    Tail { x: at.xi(), plain: false, t, h: 0.5 - t, ln: ln_t, ln_lo, d1, d2, ln_d2, d_v: d_q, v_d_v: d_q }
 }
 
 /// X at the saddle from which on e^{−X} and φ are combined before exponentiation.
@@ -388,15 +418,15 @@ const DEEP: f64 = 30.0;
 /// that is the third value over |D| where there is one, else e^μ.
 ///
 /// Sums e^{sδ} − 1 and its square about the centre: the variance does not cancel for small s.
-pub(crate) fn posterior(at: &Point, s: f64, negative: bool) -> (f64, f64, Option<f64>) {
-    let xi = at.xi;
+pub(crate) fn posterior(at: &Point, negative: bool) -> (f64, f64, Option<f64>) {
+    let (xi, s) = (at.xi(), at.sigma);
     let one = B::splat(1.0);
     let at_saddle = negative && xi >= 1.0;
     let (x, z, grid) = if at_saddle {
-        let (x, z) = saddle(at, s);
-        (x, z, Grid::new(s, 1.0 + s * s * x, x))
+        let (x, z) = saddle(at);
+        (x, z, Grid::new(at, 1.0 + s * s * x, x))
     } else {
-        (xi, 0.0, Grid::new(s, 1.0, 0.0))
+        (xi, 0.0, Grid::new(at, 1.0, 0.0))
     };
     let slope = if at_saddle { residual(x, z, s) } else { 0.0 };
     let ([s0, _, m2], [m1]) = grid.sum(|Node { exp: e, exp_m1, exp_m1_my, delta }| {

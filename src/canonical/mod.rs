@@ -85,13 +85,22 @@ impl Tail {
     /// −(∂T/∂x)/T = −∂ ln T/∂x > 0.
     #[must_use]
     pub fn neg_d_x_over_value(&self) -> f64 {
-        if self.plain { self.d1 } else { self.d1 / self.x }
+        match self.plain {
+            true => self.d1,
+            // ∞/∞ for a LogNormal: the limit is 0.
+            false if self.x == f64::INFINITY => 0.0,
+            false => self.d1 / self.x,
+        }
     }
 
     /// ∂² ln T/∂x².
     #[must_use]
     pub fn ln_d_xx(&self) -> f64 {
-        if self.plain { self.ln_d2 } else { self.ln_d2 / self.x / self.x }
+        match self.plain {
+            true => self.ln_d2,
+            false if self.x == f64::INFINITY => 0.0,
+            false => self.ln_d2 / self.x / self.x,
+        }
     }
 
     /// (∂T/∂v)/T = ∂ ln T/∂v ≥ 0, at fixed x.
@@ -274,16 +283,15 @@ pub fn lognormal(x: f64, v: f64) -> Tail {
     if !(x >= 0.0 && v >= 0.0) {
         return Tail::NAN;
     }
-    let q = crate::special::ln_1p(v);
-    let s = num_traits::Float::sqrt(q);
-    if s > lognormal::MAX_SIGMA {
+    let (sigma, sigma_lo) = lognormal::sigma(v);
+    if sigma > lognormal::MAX_SIGMA {
         return Tail::NAN;
     }
     let root = num_traits::Float::sqrt(1.0 + v);
-    let median = x / root;
     let (ln_square, lo) = ln_1p_twofold(v);
-    let at = lognormal::Point { xi: median, size: x, mu: -0.5 * ln_square, mu_lo: -0.5 * lo };
-    let mut tail = lognormal::tail(&at, s, true);
+    let (mu, mu_lo) = (-0.5 * ln_square, -0.5 * lo);
+    let at = lognormal::Point { median: 1.0 / root, size: x, mu, mu_lo, sigma, sigma_lo };
+    let mut tail = lognormal::tail(&at, true);
     // The kernel's unit is the median of β, and its strength derivative is ∂/∂q, q = s².
     tail.x = x;
     if tail.plain {

@@ -60,7 +60,7 @@ impl<T: Real> Gamma<T> {
     ///
     /// # Errors
     /// [`ParamError::MeanNotPositive`], [`ParamError::CvNegative`], or
-    /// [`ParamError::MeanOutOfRange`] where a positive cv has a square that under- or overflows.
+    /// [`ParamError::MeanOutOfRange`] where cv² overflows. A cv whose square underflows counts as 0.
     pub fn from_mean_cv(mean: T, cv: T) -> Result<Self, ParamError> {
         let (mean, cv) = (mean.to_f64(), cv.to_f64());
         check(mean, mean > 0.0, ParamError::MeanNotPositive)?;
@@ -90,7 +90,7 @@ impl<T: Real> Gamma<T> {
     /// All four positive, finite, and none so small that its reciprocal is lost.
     fn checked(k: f64, theta: f64, mean: f64, v: f64) -> Result<Self, ParamError> {
         let fits = |x: f64| (f64::MIN_POSITIVE..f64::INFINITY).contains(&x);
-        if fits(mean) && fits(v) && fits(k) && theta > 0.0 && theta < f64::INFINITY {
+        if fits(mean) && fits(v) && fits(k) && theta < f64::INFINITY {
             Ok(Self { k, theta, mean, v, precision: PhantomData })
         } else {
             Err(ParamError::MeanOutOfRange)
@@ -152,7 +152,10 @@ impl<T: Real> Gamma<T> {
     }
 
     fn point(&self, size: f64) -> Point {
-        let c = self.theta * size;
+        let x = self.mean * size;
+        // A subnormal scale may have lost its digits.
+        let tiny = self.theta < f64::MIN_POSITIVE;
+        let c = if tiny { x * self.v } else { self.theta * size };
         let ln_c = match (c == f64::INFINITY, size == f64::INFINITY) {
             (true, false) => {
                 // θ|D| ≥ 2¹⁰²⁴ with both halved in exponent.
@@ -162,7 +165,7 @@ impl<T: Real> Gamma<T> {
             _ => (c, 0.0),
         };
         let c_error = if size < f64::INFINITY { product_error(self.theta, size) } else { 0.0 };
-        Point { x: self.mean * size, c, k: self.k, v: self.v, c_error, ln_c }
+        Point { x, c, k: self.k, v: self.v, c_error, ln_c }
     }
 }
 
@@ -177,14 +180,13 @@ impl<T: Real> Kernel for Gamma<T> {
         if self.v == 0.0 {
             return (self.mean, 0.0);
         }
-        let (mean, variance, shrink) = gamma::posterior(self.point(size), negative);
-        // β | choice has the unit θ/(1 + θ|D|) after a choice against the margin, θ after one with it.
-        let unit = if !shrink {
-            self.theta
-        } else if self.theta * size == f64::INFINITY {
-            1.0 / size
-        } else {
-            self.theta / (1.0 + self.theta * size)
+        let at = self.point(size);
+        let (mean, variance, shrink) = gamma::posterior(at, negative);
+        // After a choice against the margin the unit is the mean over 1 + θ|D|.
+        let unit = match shrink {
+            false => self.mean,
+            true if at.c == f64::INFINITY => self.k / size,
+            true => self.mean / (1.0 + at.c),
         };
         (unit * mean, unit * variance * unit)
     }

@@ -5,7 +5,6 @@ use crate::canonical::Tail;
 use crate::canonical::lognormal::{self, MAX_SIGMA, Point};
 use crate::float::Real;
 use crate::special::elementary::{exp, exp_parts};
-use crate::special::ln_1p;
 use crate::special::twofold::{ln_1p_twofold, ln_twofold, two_prod, two_sum};
 use core::marker::PhantomData;
 use num_traits::Float;
@@ -26,9 +25,14 @@ pub struct LogNormal<T> {
     /// μ = mu + mu_lo
     mu: f64,
     mu_lo: f64,
+    /// σ = sigma + sigma_lo
     sigma: f64,
+    sigma_lo: f64,
     /// e^μ
     median: f64,
+    mean: f64,
+    /// cv²
+    v: f64,
     precision: PhantomData<T>,
 }
 
@@ -43,7 +47,10 @@ impl<T: Real> LogNormal<T> {
         check(mu, true, ParamError::MuNotFinite)?;
         check(sigma, sigma >= 0.0, ParamError::SigmaNegative)?;
         check(sigma, sigma <= MAX_SIGMA, ParamError::SigmaTooLarge)?;
-        Self::checked((mu, 0.0), sigma.abs(), exp(mu))
+        let (sigma, median) = (sigma.abs(), exp(mu));
+        let (grow, _) = exp_square(sigma, 0.5);
+        let (_, v) = exp_square(sigma, 1.0);
+        Self::checked((mu, 0.0), (sigma, 0.0), median, median * grow, v)
     }
 
     /// Mean of β > 0 and coefficient of variation ≥ 0; σ² = ln(1 + cv²), μ = ln mean − σ²/2.
@@ -56,7 +63,7 @@ impl<T: Real> LogNormal<T> {
         check(mean, mean > 0.0, ParamError::MeanNotPositive)?;
         check(cv, cv >= 0.0, ParamError::CvNegative)?;
         // √ln(1 + cv²) = cv below the square root of eps, where cv² may underflow.
-        let sigma = if cv < 1e-8 { cv.abs() } else { Float::sqrt(ln_1p(cv * cv)) };
+        let sigma = if cv < 1e-8 { (cv.abs(), 0.0) } else { lognormal::sigma(cv * cv) };
         Self::from_mean_sigma(mean, sigma, cv * cv)
     }
 
@@ -69,25 +76,30 @@ impl<T: Real> LogNormal<T> {
         let (mean, v) = (mean.to_f64(), v.to_f64());
         check(mean, mean > 0.0, ParamError::MeanNotPositive)?;
         check(v, v >= 0.0, ParamError::VNegative)?;
-        Self::from_mean_sigma(mean, Float::sqrt(ln_1p(v)), v)
+        Self::from_mean_sigma(mean, lognormal::sigma(v.abs()), v.abs())
     }
 
-    fn from_mean_sigma(mean: f64, sigma: f64, v: f64) -> Result<Self, ParamError> {
-        check(sigma, sigma <= MAX_SIGMA, ParamError::SigmaTooLarge)?;
+    fn from_mean_sigma(mean: f64, sigma: (f64, f64), v: f64) -> Result<Self, ParamError> {
+        check(sigma.0, sigma.0 <= MAX_SIGMA, ParamError::SigmaTooLarge)?;
         // A mean that is not normal is refused below.
         let (ln_mean, mean_lo) = ln_twofold(mean, 0.0);
         let (ln_square, square_lo) = ln_1p_twofold(v);
         let (mu, lo) = two_sum(ln_mean, -0.5 * ln_square);
         let mu = two_sum(mu, lo + mean_lo - 0.5 * square_lo);
         // The median from the mean itself, which ln and exp would cost ln(mean) ulp.
-        Self::checked(mu, sigma, mean / Float::sqrt(1.0 + v))
+        Self::checked(mu, sigma, mean / Float::sqrt(1.0 + v), mean, v)
     }
 
     /// Median and mean positive, normal and finite.
-    fn checked((mu, mu_lo): (f64, f64), sigma: f64, median: f64) -> Result<Self, ParamError> {
-        let this = Self { mu, mu_lo, sigma, median, precision: PhantomData };
-        if median >= f64::MIN_POSITIVE && this.mean_f64() < f64::INFINITY {
-            Ok(this)
+    fn checked(
+        (mu, mu_lo): (f64, f64),
+        (sigma, sigma_lo): (f64, f64),
+        median: f64,
+        mean: f64,
+        v: f64,
+    ) -> Result<Self, ParamError> {
+        if median >= f64::MIN_POSITIVE && mean < f64::INFINITY {
+            Ok(Self { mu, mu_lo, sigma, sigma_lo, median, mean, v, precision: PhantomData })
         } else {
             Err(ParamError::MeanOutOfRange)
         }
@@ -108,52 +120,47 @@ impl<T: Real> LogNormal<T> {
     /// E\[β\] = e^{μ+σ²/2}.
     #[must_use]
     pub fn mean(&self) -> T {
-        T::from_f64(self.mean_f64())
+        T::from_f64(self.mean)
     }
 
     /// Var β = mean²(e^{σ²} − 1); may overflow to ∞.
     #[must_use]
     pub fn variance(&self) -> T {
-        let mean = self.mean_f64();
-        T::from_f64(mean * self.v_f64() * mean)
+        T::from_f64(self.mean * self.v * self.mean)
     }
 
     /// Standard deviation / mean = √(e^{σ²} − 1).
     #[must_use]
     pub fn cv(&self) -> T {
-        T::from_f64(if self.sigma < 1e-8 { self.sigma } else { Float::sqrt(self.v_f64()) })
+        T::from_f64(if self.sigma < 1e-8 { self.sigma } else { Float::sqrt(self.v) })
     }
 
     /// v = cv² = e^{σ²} − 1, the coordinate in which plain DPO is the boundary v = 0.
     #[must_use]
     pub fn v(&self) -> T {
-        T::from_f64(self.v_f64())
+        T::from_f64(self.v)
     }
 
     pub(crate) fn v_f64(&self) -> f64 {
-        self.exp_square(1.0).1
-    }
-
-    /// e^{fσ²} and e^{fσ²} − 1 for a power of two f, without the σ² ulp that rounding σ² would cost.
-    pub(crate) fn exp_square(&self, f: f64) -> (f64, f64) {
-        let (square, lo) = two_prod(self.sigma, self.sigma);
-        let p = exp_parts(f * square);
-        let lo = p.exp * (f * lo);
-        (p.exp + lo, p.exp_m1 + lo)
+        self.v
     }
 
     pub(crate) fn sigma_f64(&self) -> f64 {
         self.sigma
     }
+}
 
-    fn mean_f64(&self) -> f64 {
-        self.median * self.exp_square(0.5).0
-    }
+/// e^{fσ²} and e^{fσ²} − 1 for a power of two f, without the σ² ulp that rounding σ² would cost.
+fn exp_square(sigma: f64, f: f64) -> (f64, f64) {
+    let (square, lo) = two_prod(sigma, sigma);
+    let p = exp_parts(f * square);
+    let lo = p.exp * (f * lo);
+    (p.exp + lo, p.exp_m1 + lo)
 }
 
 impl<T: Real> Kernel for LogNormal<T> {
     fn tail(&self, size: f64, second: bool) -> Tail {
-        lognormal::tail(&self.point(size), self.sigma, second)
+        lognormal::tail(&self.point(size), second)
     }
     fn unit(&self) -> f64 {
         self.median
@@ -166,7 +173,7 @@ impl<T: Real> Kernel for LogNormal<T> {
         if size == f64::INFINITY && negative {
             return (0.0, 0.0);
         }
-        let (mean, variance, x) = lognormal::posterior(&self.point(size), self.sigma, negative);
+        let (mean, variance, x) = lognormal::posterior(&self.point(size), negative);
         let unit = x.map_or(self.median, |x| x / size);
         (unit * mean, unit * variance * unit)
     }
@@ -174,7 +181,13 @@ impl<T: Real> Kernel for LogNormal<T> {
 
 impl<T> LogNormal<T> {
     fn point(&self, size: f64) -> Point {
-        let xi = if size == 0.0 { 0.0 } else { self.median * size };
-        Point { xi, size, mu: self.mu, mu_lo: self.mu_lo }
+        Point {
+            median: self.median,
+            size,
+            mu: self.mu,
+            mu_lo: self.mu_lo,
+            sigma: self.sigma,
+            sigma_lo: self.sigma_lo,
+        }
     }
 }

@@ -51,7 +51,9 @@ pub(crate) fn abel_plana(x: f64, c: f64, k: f64, v: f64) -> HalfSum {
         let (ln, _) = ln_1p_parts(tau2);
         let (atan, rest) = atan_parts(tau);
         let size = exp_node(B::splat(-0.5 * k) * ln) * weight;
-        let (sin, cos) = sin_cos(B::splat(k) * atan);
+        // A subnormal c has few digits left, and x = kc all of them.
+        let tiny = B::splat(1e-150);
+        let (sin, cos) = sin_cos(tiny.select_lt(tau, B::splat(k) * atan, B::splat(x) * t));
         let (re, im) = (size * cos, size * sin);
         // ζ = (1 + iτ)/(1 + τ²)
         let inv = one / (one + tau2);
@@ -61,8 +63,7 @@ pub(crate) fn abel_plana(x: f64, c: f64, k: f64, v: f64) -> HalfSum {
         s0 = s0 + im;
         s1 = s1 + t * zre;
         s2 = s2 + t2 * z2im;
-        // (τ²R, τ²I)/τ²; c > 0, so τ > 0; a tiny τ would make τ² vanish: then R = −½, I = −⅔τ.
-        let tiny = B::splat(1e-150);
+        // A tiny τ would make τ² vanish: then R = −½, I = −⅔τ.
         let inv2 = one / tiny.select_lt(tau, tau2, one);
         let r = tiny.select_lt(tau, (B::splat(0.5) * ln - tau2 * inv) * inv2, B::splat(-0.5));
         let i = tiny.select_lt(tau, -rest * inv2, B::splat(0.0));

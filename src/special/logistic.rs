@@ -1,6 +1,6 @@
 //! The logistic function and its logarithm.
 
-use super::elementary::{exp, ln, ln_1p_parts};
+use super::elementary::{exp, ln_1p_parts};
 use super::tables::ATANH;
 use crate::float::Real;
 use crate::lanes::Lanes;
@@ -71,10 +71,4 @@ pub(crate) fn neg_ln_1m(t: f64) -> f64 {
 pub(crate) fn two_atanh(s: f64) -> f64 {
     let w = s * s;
     2.0 * s + 2.0 * s * w * w.poly(&ATANH)
-}
-
-/// ln(1 + z) for z ≥ 0, also beyond 1e300.
-#[inline]
-pub(crate) fn ln_1p(z: f64) -> f64 {
-    if z > 1e300 { ln(z) } else { ln_1p_parts(z).0 }
 }

@@ -13,5 +13,5 @@ pub(crate) mod tables;
 mod tests;
 pub(crate) mod twofold;
 
-pub(crate) use logistic::{ln_1p, neg_ln_1m, two_atanh};
 pub use logistic::{log_sigmoid, sigmoid, softplus};
+pub(crate) use logistic::{neg_ln_1m, two_atanh};
