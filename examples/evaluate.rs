@@ -9,8 +9,13 @@
 //! (LogNormal) or `beta` (fixed); other columns pass through. Results are appended as columns, as
 //! shortest decimals that parse back to the same number. `--precision f32` reads and writes f32.
 
+#[path = "support/rows.rs"]
+mod rows;
+
 use prefstrength::lerch::lerch_phi_m1_gradient;
-use prefstrength::{Fixed, Gamma, LogNormal, ParamError, Real, Strength};
+use prefstrength::{Fixed, Gamma, LogNormal, Real, Strength};
+use rows::Rows;
+use std::error::Error;
 use std::fmt::Display;
 use std::io::{self, BufWriter, Read, Write};
 use std::process::ExitCode;
@@ -69,7 +74,7 @@ fn loss_row<T: Real, S: Strength<T>>(
     row
 }
 
-fn evaluate<T: Real>(task: Task, x: &[T]) -> Result<Vec<T>, ParamError> {
+fn evaluate<T: Real>(task: Task, x: &[T]) -> Result<Vec<T>, Box<dyn Error>> {
     Ok(match task {
         Task::Fixed => loss_row(&Fixed::new(x[1])?, x[0], |g| vec![g.value, g.d_margin, g.d_beta]),
         Task::Gamma => loss_row(&Gamma::from_shape_scale(x[1], x[2])?, x[0], |g| {
@@ -80,6 +85,9 @@ fn evaluate<T: Real>(task: Task, x: &[T]) -> Result<Vec<T>, ParamError> {
         }),
         Task::Lerch => {
             let phi = lerch_phi_m1_gradient(x[0].to_f64(), x[1].to_f64());
+            if phi.scaled.is_nan() {
+                return Err("s and a must be positive, at least 2.3e-308 and at most 1e300".into());
+            }
             [phi.value, phi.d_s, phi.d_a, phi.scaled, phi.ln].map(T::from_f64).to_vec()
         }
     })
@@ -120,8 +128,8 @@ fn run<T: Real + FromStr>(lerch: bool, input: impl Read, output: impl Write) -> 
 where
     <T as FromStr>::Err: Display,
 {
-    let mut reader = csv::ReaderBuilder::new().trim(csv::Trim::All).from_reader(input);
-    let header = reader.headers().map_err(|e| format!("header: {e}"))?.clone();
+    let rows = Rows::new(input)?;
+    let header = rows.header.clone();
     let (task, columns) = plan(&header, lerch)?;
 
     let mut writer = csv::Writer::from_writer(output);
@@ -129,9 +137,8 @@ where
     let names = task.outputs();
     writer.write_record(header.iter().chain(names.iter().map(String::as_str))).map_err(write)?;
     let mut result = Ok(());
-    for record in reader.records() {
-        match record.map_err(|e| e.to_string()).and_then(|r| Ok((row::<T>(task, &columns, &header, &r)?, r)))
-        {
+    for record in rows {
+        match record.and_then(|(line, r)| Ok((row::<T>(task, &columns, &header, line, &r)?, r))) {
             Ok((values, record)) => writer
                 .write_record(record.iter().map(String::from).chain(values.iter().map(|v| format!("{v:?}"))))
                 .map_err(write)?,
@@ -149,12 +156,12 @@ fn row<T: Real + FromStr>(
     task: Task,
     columns: &[usize],
     header: &csv::StringRecord,
+    line: u64,
     record: &csv::StringRecord,
 ) -> Result<Vec<T>, String>
 where
     <T as FromStr>::Err: Display,
 {
-    let line = record.position().map_or(0, csv::Position::line);
     let inputs = columns
         .iter()
         .map(|&i| {

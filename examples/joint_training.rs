@@ -22,6 +22,8 @@
 mod fit;
 #[path = "support/pairs.rs"]
 mod pairs;
+#[path = "support/rows.rs"]
+mod rows;
 
 use fit::{CAP_CV, Family, Fit, Logit, Spread};
 use pairs::{Pairs, TRUE_W, Truth};

@@ -6,6 +6,8 @@ mod fit;
 #[path = "../examples/support/pairs.rs"]
 #[allow(dead_code, unreachable_pub)]
 mod pairs;
+#[path = "../examples/support/rows.rs"]
+mod rows;
 
 use fit::{Family, Spread};
 use pairs::{TRUE_W, Truth};
@@ -56,4 +58,19 @@ fn separable_pairs_are_refused() {
     let features = (0..200).flat_map(|i| [1.0, f64::from(i % 7) - 3.0]).collect();
     let pairs = pairs::Pairs { features, dim: 2, grouped: false };
     assert!(fit::fit_logit(&pairs).err().is_some_and(|e| e.contains("separable")));
+}
+
+/// Messages name the line on which a bad row begins, blank lines and quoted line breaks counted.
+#[test]
+fn rows_know_their_lines() {
+    let text = "\u{feff}a, b \r\n\n\n1,\"x\ny\"\n\n2,3\n4\n";
+    let rows = rows::Rows::new(text.as_bytes()).unwrap();
+    assert_eq!(rows.header, vec!["a", "b"]);
+    let got: Vec<_> = rows.collect();
+    assert_eq!(got[0].as_ref().unwrap().0, 4);
+    assert_eq!(got[0].as_ref().unwrap().1, vec!["1", "x\ny"]);
+    assert_eq!(got[1].as_ref().unwrap().0, 7);
+    assert_eq!(got[2].as_ref().unwrap_err(), "line 8: 1 columns, the header has 2");
+    assert!(rows::Rows::new("".as_bytes()).is_err());
+    assert!(rows::Rows::new(&b"a,\xff\n"[..]).is_err());
 }

@@ -1,5 +1,6 @@
 //! Preference pairs: read from CSV, or simulated.
 
+use super::rows::Rows;
 use rand_chacha::ChaCha8Rng;
 use rand_chacha::rand_core::SeedableRng;
 use rand_distr::{Distribution, Gamma, LogNormal, StandardNormal, StandardUniform};
@@ -26,8 +27,8 @@ impl Pairs {
     /// Reads `pair_id[,group_id],f1,...,fn`.
     pub(crate) fn read(path: &Path) -> Result<Self, String> {
         let file = File::open(path).map_err(|e| e.to_string())?;
-        let mut reader = csv::ReaderBuilder::new().trim(csv::Trim::All).from_reader(file);
-        let header = reader.headers().map_err(|e| format!("header: {e}"))?.clone();
+        let rows = Rows::new(file)?;
+        let header = rows.header.clone();
         if header.get(0) != Some("pair_id") {
             return Err("header: the first column must be `pair_id`: pair_id[,group_id],f1,...,fn".into());
         }
@@ -43,11 +44,10 @@ impl Pairs {
             }
         }
         let mut features = Vec::new();
-        for record in reader.records() {
-            let record = record.map_err(|e| e.to_string())?;
-            let line = record.position().map_or(0, csv::Position::line);
+        for record in rows {
+            let (line, record) = record?;
             for (name, cell) in header.iter().zip(&record).skip(first) {
-                match cell.parse::<f64>() {
+                match cell.trim().parse::<f64>() {
                     // Squares and sums of squares must stay finite.
                     Ok(x) if x.abs() <= 1e100 => features.push(x),
                     Ok(x) if x.is_finite() => {

@@ -8,7 +8,7 @@ extern crate std;
 use super::elementary::{atan_parts, exp, exp_node, exp_parts, ln, ln_1p_parts, sin_cos};
 use super::tables::{ABEL_PLANA_T, ABEL_PLANA_W, ATAN, ATANH, ATANH5, BOOLE, COS, EXP, SIN};
 use super::twofold::{ln_1p_twofold, ln_twofold, product_error, two_prod, two_sum};
-use super::{ln_1p, log_sigmoid, neg_ln_1m, sigmoid, softplus, two_atanh};
+use super::{log_sigmoid, neg_ln_1m, sigmoid, softplus, two_atanh};
 use crate::lanes::{Block, Lanes};
 use core::f64::consts::{FRAC_2_PI, LN_2, PI};
 use std::vec::Vec;
@@ -191,8 +191,6 @@ fn special_values() {
     let zero = exp_parts(0.0);
     assert!((zero.exp, zero.exp_m1, zero.exp_m1_my) == (1.0, 0.0, 0.0));
     assert!(ln_1p_parts(0.0) == (0.0, 0.0) && atan_parts(0.0) == (0.0, 0.0) && sin_cos(0.0) == (0.0, 1.0));
-    same(ln_1p(inf), inf);
-    same(ln_1p(1e305), ln(1e305));
     assert!(neg_ln_1m(0.0) == 0.0 && two_atanh(0.0) == 0.0);
     assert!(ln_twofold(1.0, 0.0) == (0.0, 0.0) && ln_1p_twofold(5e-324) == (5e-324, 0.0));
     for (x, s, l, p) in
