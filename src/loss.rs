@@ -22,7 +22,14 @@ impl<T: Real> Smoothing<T> {
     /// 0 ≤ ε ≤ 1; conservative DPO has ε < ½.
     ///
     /// # Errors
-    /// [`ParamError::SmoothingNotInUnit`].
+    /// [`ParamError::SmoothingNotInUnit`], also for NaN.
+    ///
+    /// ```
+    /// use prefstrength::Smoothing;
+    /// assert_eq!(Smoothing::new(0.1)?.epsilon(), 0.1);
+    /// assert!(Smoothing::new(1.5).is_err() && Smoothing::new(f64::NAN).is_err());
+    /// # Ok::<(), prefstrength::ParamError>(())
+    /// ```
     pub fn new(epsilon: T) -> Result<Self, ParamError> {
         if epsilon >= T::zero() && epsilon <= T::one() {
             Ok(Self(epsilon.abs()))
@@ -32,12 +39,23 @@ impl<T: Real> Smoothing<T> {
     }
 
     /// ε = 0: the plain loss.
+    ///
+    /// ```
+    /// use prefstrength::{Gamma, Smoothing, Strength};
+    /// let beta = Gamma::<f64>::from_mean_cv(0.1, 0.5)?;
+    /// assert_eq!(beta.smoothed_nll(2.0, Smoothing::none()), beta.nll(2.0));
+    /// # Ok::<(), prefstrength::ParamError>(())
+    /// ```
     #[must_use]
     pub fn none() -> Self {
         Self(T::zero())
     }
 
-    /// ε.
+    /// ε as given, in \[0, 1\].
+    ///
+    /// ```
+    /// assert_eq!(prefstrength::Smoothing::<f64>::none().epsilon(), 0.0);
+    /// ```
     #[must_use]
     pub fn epsilon(&self) -> T {
         self.0
@@ -186,15 +204,43 @@ pub trait Strength<T: Real>: Family<T> + Copy + core::fmt::Debug {
     type Gradient: Pack + Copy + core::fmt::Debug + PartialEq;
 
     /// E\[β\].
+    ///
+    /// ```
+    /// use prefstrength::{Gamma, Strength};
+    /// fn mean<S: Strength<f64>>(beta: S) -> f64 {
+    ///     beta.mean()
+    /// }
+    /// assert_eq!(mean(Gamma::from_shape_scale(2.0, 0.5)?), 1.0);
+    /// # Ok::<(), prefstrength::ParamError>(())
+    /// ```
     #[must_use]
     fn mean(&self) -> T;
 
     /// v = Var β/E\[β\]², the squared coefficient of variation; 0 is plain DPO.
+    ///
+    /// ```
+    /// use prefstrength::{Gamma, Strength};
+    /// fn v<S: Strength<f64>>(beta: S) -> f64 {
+    ///     beta.v()
+    /// }
+    /// assert_eq!(v(Gamma::from_shape_scale(2.0, 0.5)?), 0.5);
+    /// # Ok::<(), prefstrength::ParamError>(())
+    /// ```
     #[must_use]
     fn v(&self) -> T;
 
     /// E\[σ(βD)\], the probability that the chosen answer is chosen. Increasing; E\[σ(βD)\] +
     /// E\[σ(−βD)\] = 1. Rounds to 1 for large D: take losses from [`nll`](Self::nll).
+    ///
+    /// * NaN: NaN. +∞: 1, −∞: 0; ½ everywhere for β = 0.
+    /// * Max error: 4 eps times 1 + |ln T|, T = E\[σ(−β|D|)\].
+    ///
+    /// ```
+    /// use prefstrength::{Gamma, Strength};
+    /// let beta = Gamma::<f64>::from_mean_cv(1.0, 1.0)?; // exponential: E[σ(β)] = ln 2
+    /// assert!((beta.expected_sigmoid(1.0) - core::f64::consts::LN_2).abs() < 1e-15);
+    /// # Ok::<(), prefstrength::ParamError>(())
+    /// ```
     #[must_use]
     fn expected_sigmoid(&self, margin: T) -> T {
         let Some((tail, _, negative)) = at(self, margin, false) else { return T::nan() };
@@ -202,12 +248,33 @@ pub trait Strength<T: Real>: Family<T> + Copy + core::fmt::Debug {
     }
 
     /// ln E\[σ(βD)\] = −nll.
+    ///
+    /// * NaN: NaN. +∞: 0, −∞: −∞; −ln 2 everywhere for β = 0.
+    /// * Max error: that of [`nll`](Self::nll).
+    ///
+    /// ```
+    /// use prefstrength::{LogNormal, Strength};
+    /// let beta = LogNormal::<f64>::from_mean_cv(0.1, 0.5)?;
+    /// assert_eq!(beta.log_expected_sigmoid(3.0), -beta.nll(3.0));
+    /// # Ok::<(), prefstrength::ParamError>(())
+    /// ```
     #[must_use]
     fn log_expected_sigmoid(&self, margin: T) -> T {
         -self.nll(margin)
     }
 
     /// The loss −ln E\[σ(βD)\] (MixDPO; plain DPO for [`Fixed`]). Positive, decreasing in D.
+    ///
+    /// * NaN: NaN. +∞: 0, −∞: ∞; ln 2 everywhere for β = 0.
+    /// * Max error: 4 eps (for D > 0 times 1 + |ln T|).
+    ///
+    /// ```
+    /// use prefstrength::{Gamma, Strength};
+    /// let beta = Gamma::<f64>::from_mean_cv(1.0, 1.0)?; // exponential: E[σ(β)] = ln 2
+    /// assert!((beta.nll(1.0) + core::f64::consts::LN_2.ln()).abs() < 1e-15);
+    /// assert_eq!(beta.nll(f64::INFINITY), 0.0);
+    /// # Ok::<(), prefstrength::ParamError>(())
+    /// ```
     #[must_use]
     fn nll(&self, margin: T) -> T {
         let Some((tail, _, negative)) = at(self, margin, false) else { return T::nan() };
@@ -215,18 +282,57 @@ pub trait Strength<T: Real>: Family<T> + Copy + core::fmt::Debug {
     }
 
     /// The loss with its gradient in the margin and the family's native parameters, in one pass.
+    ///
+    /// * NaN: NaN in every field. +∞: every field 0 (β = 0: loss ln 2, d_beta −∞).
+    /// * −∞: loss ∞. [`Fixed`]: d_margin −β, d_beta ∞. [`Gamma`]: d_margin 0, d_shape ∞, d_scale k/θ.
+    ///   [`LogNormal`]: d_margin 0, d_mu ∞, d_sigma −∞. At v = 0 d_margin is −E\[β\]; at σ = 0 d_sigma
+    ///   is 0.
+    /// * A [`Gamma`] of v = 0 has no native parameters: take another gradient there.
+    /// * Max error: nll 4 eps, derivatives 8 (for D > 0 times 1 + |ln T|; d_sigma relative to the sum of
+    ///   its two terms).
+    ///
+    /// ```
+    /// use prefstrength::{LogNormal, Strength};
+    /// let g = LogNormal::<f64>::from_mu_sigma(-2.3, 0.5)?.nll_gradient(3.0);
+    /// assert!((g.d_mu - 3.0 * g.d_margin).abs() < 1e-15); // μ scales β
+    /// # Ok::<(), prefstrength::ParamError>(())
+    /// ```
     #[must_use]
     fn nll_gradient(&self, margin: T) -> Self::Gradient {
         self.smoothed_nll_gradient(margin, Smoothing::none())
     }
 
-    /// The loss with its gradient in the margin, ln mean and ln cv.
+    /// The loss with its gradient in the margin, ln mean and ln cv; d_ln_mean = D·d_margin.
+    ///
+    /// * NaN: NaN in every field. +∞: every field 0 (β = 0: loss ln 2).
+    /// * −∞: loss ∞; d_margin 0, or −E\[β\] at cv = 0; d_ln_mean ∞, or k for [`Gamma`] of shape k; d_ln_cv
+    ///   −∞, or 0 at cv = 0.
+    /// * Max error: nll 4 eps, derivatives 8, d_ln_cv 24 (for D > 0 times 1 + |ln T|).
+    ///
+    /// ```
+    /// use prefstrength::{Gamma, Strength};
+    /// let g = Gamma::<f64>::from_mean_cv(0.1, 0.5)?.nll_gradient_ln_mean_ln_cv(3.0);
+    /// assert!((g.d_ln_mean - 3.0 * g.d_margin).abs() < 1e-15 && g.d_ln_cv > 0.0);
+    /// # Ok::<(), prefstrength::ParamError>(())
+    /// ```
     #[must_use]
     fn nll_gradient_ln_mean_ln_cv(&self, margin: T) -> LnMeanLnCv<T> {
         self.smoothed_nll_gradient_ln_mean_ln_cv(margin, Smoothing::none())
     }
 
     /// The loss with its gradient in the margin, ln mean and v = cv²; v = 0 is allowed.
+    ///
+    /// * NaN: NaN in every field. +∞: every field 0 (β = 0: loss ln 2).
+    /// * −∞: loss ∞; d_margin 0, or −E\[β\] at v = 0; d_ln_mean ∞, or k for [`Gamma`] of shape k; d_v −∞.
+    /// * Max error: nll 4 eps, derivatives 8, d_v 24 (for D > 0 times 1 + |ln T|).
+    ///
+    /// ```
+    /// use prefstrength::{Gamma, LogNormal, Strength};
+    /// let gamma = Gamma::<f64>::from_mean_v(1.0, 0.0)?.nll_gradient_ln_mean_v(2.0);
+    /// let lognormal = LogNormal::<f64>::from_mean_v(1.0, 0.0)?.nll_gradient_ln_mean_v(2.0);
+    /// assert!(gamma.d_v > 0.0 && (gamma.d_v - lognormal.d_v).abs() < 1e-15);
+    /// # Ok::<(), prefstrength::ParamError>(())
+    /// ```
     #[must_use]
     fn nll_gradient_ln_mean_v(&self, margin: T) -> LnMeanV<T> {
         self.smoothed_nll_gradient_ln_mean_v(margin, Smoothing::none())
@@ -234,6 +340,17 @@ pub trait Strength<T: Real>: Family<T> + Copy + core::fmt::Debug {
 
     /// ∂²nll/∂D². Positive at D = 0, negative for large negative margins unless β is fixed: the
     /// loss is not convex.
+    ///
+    /// * NaN: NaN. ±∞: 0.
+    /// * Max error: 16 eps of max(|itself|, d_margin²) (for D > 0 times 1 + |ln T|); it changes sign.
+    ///
+    /// ```
+    /// use prefstrength::{Gamma, Strength};
+    /// let beta = Gamma::<f64>::from_mean_cv(1.0, 0.5)?;
+    /// assert!((beta.nll_d2_margin(0.0) - 0.25).abs() < 1e-15); // E[β]²/4
+    /// assert!(beta.nll_d2_margin(-20.0) < 0.0);
+    /// # Ok::<(), prefstrength::ParamError>(())
+    /// ```
     #[must_use]
     fn nll_d2_margin(&self, margin: T) -> T {
         let Some((tail, size, negative)) = at(self, margin, true) else { return T::nan() };
@@ -242,6 +359,17 @@ pub trait Strength<T: Real>: Family<T> + Copy + core::fmt::Debug {
 
     /// The effective logit ℓ(D) = ln(E\[σ(βD)\]/E\[σ(−βD)\]): odd, increasing, βD for a fixed β. It
     /// neither underflows nor saturates.
+    ///
+    /// * NaN: NaN. ±∞: ±∞; 0 everywhere for β = 0.
+    /// * Max error: 8 eps, relative, on both sides.
+    ///
+    /// ```
+    /// use prefstrength::{Gamma, Strength};
+    /// let beta = Gamma::<f64>::from_mean_cv(0.1, 0.5)?;
+    /// assert_eq!(beta.effective_logit(-30.0), -beta.effective_logit(30.0));
+    /// assert!(beta.effective_logit(30.0) < 0.1 * 30.0); // concave for D > 0
+    /// # Ok::<(), prefstrength::ParamError>(())
+    /// ```
     #[must_use]
     fn effective_logit(&self, margin: T) -> T {
         let Some((tail, _, negative)) = at(self, margin, false) else { return T::nan() };
@@ -251,6 +379,17 @@ pub trait Strength<T: Real>: Family<T> + Copy + core::fmt::Debug {
 
     /// ℓ′(D), the strength with which plain DPO would act at this margin: E\[β\] at D = 0, falling
     /// with |D|.
+    ///
+    /// * NaN: NaN. ±∞: 0, or E\[β\] at v = 0.
+    /// * Max error: 8 eps, relative, on both sides.
+    ///
+    /// ```
+    /// use prefstrength::{Gamma, Strength};
+    /// let beta = Gamma::<f64>::from_mean_cv(0.1, 0.5)?;
+    /// assert!((beta.effective_beta(0.0) - 0.1).abs() < 1e-15);
+    /// assert!(beta.effective_beta(30.0) < 0.1);
+    /// # Ok::<(), prefstrength::ParamError>(())
+    /// ```
     #[must_use]
     fn effective_beta(&self, margin: T) -> T {
         let Some((tail, size, _)) = at(self, margin, false) else { return T::nan() };
@@ -259,6 +398,17 @@ pub trait Strength<T: Real>: Family<T> + Copy + core::fmt::Debug {
 
     /// Mean and variance of β given the observed choice: p(β | choice) ∝ p(β)σ(βD). A choice
     /// against a large margin speaks for a small β.
+    ///
+    /// * NaN: NaN in both. +∞: those of the prior. −∞: 0 and 0. v = 0: E\[β\] and 0 everywhere.
+    /// * Max error: mean 8 eps, variance 64 (for D > 0 times 1 + |ln T|).
+    ///
+    /// ```
+    /// use prefstrength::{Gamma, Strength};
+    /// let beta = Gamma::<f64>::from_mean_cv(0.1, 0.5)?;
+    /// assert!((beta.posterior(0.0).mean - 0.1).abs() < 1e-15); // no information
+    /// assert!(beta.posterior(-30.0).mean < 0.1);
+    /// # Ok::<(), prefstrength::ParamError>(())
+    /// ```
     #[must_use]
     fn posterior(&self, margin: T) -> Posterior<T> {
         let d = margin.to_f64();
@@ -270,6 +420,17 @@ pub trait Strength<T: Real>: Family<T> + Copy + core::fmt::Debug {
     }
 
     /// The label-smoothed loss (1 − ε)·nll(D) + ε·nll(−D).
+    ///
+    /// * NaN: NaN. ±∞: ∞ for 0 < ε < 1 and β ≠ 0; at ε = 0 and 1 nll(D) and nll(−D).
+    /// * Max error: that of its two terms, each weighted, and 2 eps.
+    ///
+    /// ```
+    /// use prefstrength::{Gamma, Smoothing, Strength};
+    /// let beta = Gamma::<f64>::from_mean_cv(0.1, 0.5)?;
+    /// let flipped = Smoothing::new(1.0)?;
+    /// assert_eq!(beta.smoothed_nll(2.0, flipped), beta.nll(-2.0));
+    /// # Ok::<(), prefstrength::ParamError>(())
+    /// ```
     #[must_use]
     fn smoothed_nll(&self, margin: T, smoothing: Smoothing<T>) -> T {
         let Some((tail, _, negative)) = at(self, margin, false) else { return T::nan() };
@@ -277,12 +438,37 @@ pub trait Strength<T: Real>: Family<T> + Copy + core::fmt::Debug {
     }
 
     /// The label-smoothed loss with its gradient in the margin and the native parameters.
+    ///
+    /// * Formula: (1 − ε)·g(D) + ε·g(−D), g of [`nll_gradient`](Self::nll_gradient),
+    ///   the derivatives of g(−D) being those of D ↦ nll(−D).
+    /// * NaN: NaN in every field. ±∞: (1 − ε) and ε times the limits of the plain gradients at D and −D.
+    /// * Max error: that of the two terms, each weighted, and 2 eps of the larger; they may cancel.
+    ///
+    /// ```
+    /// use prefstrength::{Fixed, Smoothing, Strength};
+    /// let g = Fixed::<f64>::new(0.1)?.smoothed_nll_gradient(0.0, Smoothing::new(0.1)?);
+    /// assert!((g.d_margin + 0.1 * (0.5 - 0.1)).abs() < 1e-16); // −β(σ(−βD) − ε)
+    /// # Ok::<(), prefstrength::ParamError>(())
+    /// ```
     #[must_use]
     fn smoothed_nll_gradient(&self, margin: T, smoothing: Smoothing<T>) -> Self::Gradient {
         Self::Gradient::pack(gradient(self, margin, smoothing, |at| self.native(at)))
     }
 
     /// The label-smoothed loss with its gradient in the margin, ln mean and ln cv.
+    ///
+    /// * Formula: (1 − ε)·g(D) + ε·g(−D), g of [`nll_gradient_ln_mean_ln_cv`](Self::nll_gradient_ln_mean_ln_cv),
+    ///   the derivatives of g(−D) being those of D ↦ nll(−D).
+    /// * NaN: NaN in every field. ±∞: (1 − ε) and ε times the limits of the plain gradients at D and −D.
+    /// * Max error: that of the two terms, each weighted, and 2 eps of the larger; they may cancel.
+    ///
+    /// ```
+    /// use prefstrength::{Gamma, Smoothing, Strength};
+    /// let beta = Gamma::<f64>::from_mean_cv(0.1, 0.5)?;
+    /// let g = beta.smoothed_nll_gradient_ln_mean_ln_cv(3.0, Smoothing::new(0.1)?);
+    /// assert!((g.d_ln_mean - 3.0 * g.d_margin).abs() < 1e-15);
+    /// # Ok::<(), prefstrength::ParamError>(())
+    /// ```
     #[must_use]
     fn smoothed_nll_gradient_ln_mean_ln_cv(&self, margin: T, smoothing: Smoothing<T>) -> LnMeanLnCv<T> {
         let [value, d_margin, d_ln_mean, d_ln_cv] =
@@ -292,6 +478,19 @@ pub trait Strength<T: Real>: Family<T> + Copy + core::fmt::Debug {
     }
 
     /// The label-smoothed loss with its gradient in the margin, ln mean and v.
+    ///
+    /// * Formula: (1 − ε)·g(D) + ε·g(−D), g of [`nll_gradient_ln_mean_v`](Self::nll_gradient_ln_mean_v),
+    ///   the derivatives of g(−D) being those of D ↦ nll(−D).
+    /// * NaN: NaN in every field. ±∞: (1 − ε) and ε times the limits of the plain gradients at D and −D.
+    /// * Max error: that of the two terms, each weighted, and 2 eps of the larger; they may cancel.
+    ///
+    /// ```
+    /// use prefstrength::{Gamma, Smoothing, Strength};
+    /// let beta = Gamma::<f64>::from_mean_v(0.1, 0.0)?; // v = 0 is allowed
+    /// let g = beta.smoothed_nll_gradient_ln_mean_v(3.0, Smoothing::new(0.1)?);
+    /// assert!((g.d_ln_mean - 3.0 * g.d_margin).abs() < 1e-15);
+    /// # Ok::<(), prefstrength::ParamError>(())
+    /// ```
     #[must_use]
     fn smoothed_nll_gradient_ln_mean_v(&self, margin: T, smoothing: Smoothing<T>) -> LnMeanV<T> {
         let [value, d_margin, d_ln_mean, d_v] =

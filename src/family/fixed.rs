@@ -18,10 +18,17 @@ pub struct Fixed<T> {
 }
 
 impl<T: Real> Fixed<T> {
-    /// All mass at `beta`, 0 ≤ beta < ∞.
+    /// All mass at `beta`, 0 ≤ beta < ∞; kept exactly, −0 as 0.
     ///
     /// # Errors
-    /// [`ParamError::BetaNegative`].
+    /// [`ParamError::BetaNegative`], also for NaN and ∞.
+    ///
+    /// ```
+    /// use prefstrength::Fixed;
+    /// assert_eq!(Fixed::new(0.1)?.beta(), 0.1);
+    /// assert!(Fixed::new(-0.1).is_err() && Fixed::new(f64::NAN).is_err());
+    /// # Ok::<(), prefstrength::ParamError>(())
+    /// ```
     pub fn new(beta: T) -> Result<Self, ParamError> {
         let b = beta.to_f64();
         check(b, b >= 0.0, ParamError::BetaNegative)?;

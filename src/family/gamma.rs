@@ -32,11 +32,17 @@ pub struct Gamma<T> {
 }
 
 impl<T: Real> Gamma<T> {
-    /// Shape k > 0 and scale θ > 0.
+    /// Shape k > 0 and scale θ > 0: mean kθ, v = 1/k, each rounded once.
     ///
     /// # Errors
-    /// [`ParamError::ShapeNotPositive`], [`ParamError::ScaleNotPositive`], or
+    /// [`ParamError::ShapeNotPositive`], [`ParamError::ScaleNotPositive`] (also for NaN and ∞), or
     /// [`ParamError::MeanOutOfRange`] where kθ or 1/k under- or overflows.
+    ///
+    /// ```
+    /// let beta = prefstrength::Gamma::<f64>::from_shape_scale(4.0, 0.025)?;
+    /// assert!((beta.mean() - 0.1).abs() < 1e-16 && beta.cv() == 0.5);
+    /// # Ok::<(), prefstrength::ParamError>(())
+    /// ```
     pub fn from_shape_scale(shape: T, scale: T) -> Result<Self, ParamError> {
         let (k, theta) = (shape.to_f64(), scale.to_f64());
         check(k, k > 0.0, ParamError::ShapeNotPositive)?;
@@ -44,11 +50,17 @@ impl<T: Real> Gamma<T> {
         Self::checked(k, theta, k * theta, 1.0 / k)
     }
 
-    /// Shape k > 0 and rate λ = 1/θ > 0.
+    /// Shape k > 0 and rate λ = 1/θ > 0: mean k/λ, v = 1/k, each rounded once.
     ///
     /// # Errors
-    /// [`ParamError::ShapeNotPositive`], [`ParamError::RateNotPositive`], or
+    /// [`ParamError::ShapeNotPositive`], [`ParamError::RateNotPositive`] (also for NaN and ∞), or
     /// [`ParamError::MeanOutOfRange`] where k/λ, 1/λ or 1/k under- or overflows.
+    ///
+    /// ```
+    /// let beta = prefstrength::Gamma::<f64>::from_shape_rate(4.0, 40.0)?;
+    /// assert!((beta.mean() - 0.1).abs() < 1e-16 && beta.cv() == 0.5);
+    /// # Ok::<(), prefstrength::ParamError>(())
+    /// ```
     pub fn from_shape_rate(shape: T, rate: T) -> Result<Self, ParamError> {
         let (k, rate) = (shape.to_f64(), rate.to_f64());
         check(k, k > 0.0, ParamError::ShapeNotPositive)?;
@@ -59,8 +71,14 @@ impl<T: Real> Gamma<T> {
     /// Mean > 0 and coefficient of variation ≥ 0; k = 1/cv², θ = mean·cv².
     ///
     /// # Errors
-    /// [`ParamError::MeanNotPositive`], [`ParamError::CvNegative`], or
+    /// [`ParamError::MeanNotPositive`], [`ParamError::CvNegative`] (also for NaN and ∞), or
     /// [`ParamError::MeanOutOfRange`] where cv² overflows. A cv whose square underflows counts as 0.
+    ///
+    /// ```
+    /// let beta = prefstrength::Gamma::<f64>::from_mean_cv(0.1, 0.5)?;
+    /// assert_eq!((beta.shape(), beta.scale()), (4.0, 0.025));
+    /// # Ok::<(), prefstrength::ParamError>(())
+    /// ```
     pub fn from_mean_cv(mean: T, cv: T) -> Result<Self, ParamError> {
         let (mean, cv) = (mean.to_f64(), cv.to_f64());
         check(mean, mean > 0.0, ParamError::MeanNotPositive)?;
@@ -68,10 +86,17 @@ impl<T: Real> Gamma<T> {
         Self::from_mean_v_f64(mean, cv * cv)
     }
 
-    /// Mean > 0 and squared coefficient of variation v = cv² ≥ 0.
+    /// Mean > 0 and squared coefficient of variation v = cv² ≥ 0; k = 1/v, θ = mean·v.
     ///
     /// # Errors
-    /// [`ParamError::MeanNotPositive`], [`ParamError::VNegative`] or [`ParamError::MeanOutOfRange`].
+    /// [`ParamError::MeanNotPositive`], [`ParamError::VNegative`] (also for NaN and ∞) or
+    /// [`ParamError::MeanOutOfRange`].
+    ///
+    /// ```
+    /// let beta = prefstrength::Gamma::<f64>::from_mean_v(0.1, 0.0)?; // plain DPO
+    /// assert_eq!((beta.shape(), beta.scale()), (f64::INFINITY, 0.0));
+    /// # Ok::<(), prefstrength::ParamError>(())
+    /// ```
     pub fn from_mean_v(mean: T, v: T) -> Result<Self, ParamError> {
         let (mean, v) = (mean.to_f64(), v.to_f64());
         check(mean, mean > 0.0, ParamError::MeanNotPositive)?;

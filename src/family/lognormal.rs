@@ -42,6 +42,12 @@ impl<T: Real> LogNormal<T> {
     /// # Errors
     /// [`ParamError::MuNotFinite`], [`ParamError::SigmaNegative`], [`ParamError::SigmaTooLarge`], or
     /// [`ParamError::MeanOutOfRange`] where the median e^μ or the mean under- or overflows an f64.
+    ///
+    /// ```
+    /// let beta = prefstrength::LogNormal::<f64>::from_mu_sigma(0.0, 1.0)?;
+    /// assert!((beta.mean() - 0.5_f64.exp()).abs() < 1e-15); // e^{μ+σ²/2}
+    /// # Ok::<(), prefstrength::ParamError>(())
+    /// ```
     pub fn from_mu_sigma(mu: T, sigma: T) -> Result<Self, ParamError> {
         let (mu, sigma) = (mu.to_f64(), sigma.to_f64());
         check(mu, true, ParamError::MuNotFinite)?;
@@ -56,8 +62,14 @@ impl<T: Real> LogNormal<T> {
     /// Mean of β > 0 and coefficient of variation ≥ 0; σ² = ln(1 + cv²), μ = ln mean − σ²/2.
     ///
     /// # Errors
-    /// [`ParamError::MeanNotPositive`], [`ParamError::CvNegative`], [`ParamError::SigmaTooLarge`],
-    /// [`ParamError::MeanOutOfRange`].
+    /// [`ParamError::MeanNotPositive`], [`ParamError::CvNegative`] (also for NaN and ∞),
+    /// [`ParamError::SigmaTooLarge`], [`ParamError::MeanOutOfRange`].
+    ///
+    /// ```
+    /// let beta = prefstrength::LogNormal::<f64>::from_mean_cv(1.0, 1.0)?;
+    /// assert!((beta.sigma() - core::f64::consts::LN_2.sqrt()).abs() < 1e-15);
+    /// # Ok::<(), prefstrength::ParamError>(())
+    /// ```
     pub fn from_mean_cv(mean: T, cv: T) -> Result<Self, ParamError> {
         let (mean, cv) = (mean.to_f64(), cv.to_f64());
         check(mean, mean > 0.0, ParamError::MeanNotPositive)?;
@@ -67,11 +79,18 @@ impl<T: Real> LogNormal<T> {
         Self::from_mean_sigma(mean, sigma, cv * cv)
     }
 
-    /// Mean of β > 0 and squared coefficient of variation v = cv² ≥ 0.
+    /// Mean of β > 0 and squared coefficient of variation v = cv² ≥ 0; σ² = ln(1 + v),
+    /// μ = ln mean − σ²/2.
     ///
     /// # Errors
-    /// [`ParamError::MeanNotPositive`], [`ParamError::VNegative`], [`ParamError::SigmaTooLarge`],
-    /// [`ParamError::MeanOutOfRange`].
+    /// [`ParamError::MeanNotPositive`], [`ParamError::VNegative`] (also for NaN and ∞),
+    /// [`ParamError::SigmaTooLarge`], [`ParamError::MeanOutOfRange`].
+    ///
+    /// ```
+    /// let beta = prefstrength::LogNormal::<f64>::from_mean_v(0.1, 0.0)?; // plain DPO
+    /// assert_eq!((beta.mean(), beta.sigma()), (0.1, 0.0));
+    /// # Ok::<(), prefstrength::ParamError>(())
+    /// ```
     pub fn from_mean_v(mean: T, v: T) -> Result<Self, ParamError> {
         let (mean, v) = (mean.to_f64(), v.to_f64());
         check(mean, mean > 0.0, ParamError::MeanNotPositive)?;

@@ -61,9 +61,7 @@ pub const TOLERANCES: &[Tolerance] = &[
     Tolerance { name: "gamma d_shape", bound: 4.5, reason: "two derivatives of equal sign, added" },
     Tolerance { name: "gamma d_scale", bound: 3.5, reason: "d_margin times k|D|/m" },
     Tolerance {
-        name: "gamma d2_margin",
-        bound: 12.0,
-        reason: "of max(|itself|, d_margin²): it changes sign",
+        name: "gamma d2_margin", bound: 8.0, reason: "of max(|itself|, d_margin²): it changes sign"
     },
     Tolerance { name: "lognormal expected_sigmoid", bound: 2.0, reason: "times 1 + |ln T| on both sides" },
     Tolerance { name: "lognormal nll", bound: 2.0, reason: "sum of positive terms, ln, saddle" },
