@@ -146,7 +146,7 @@ fn posterior() {
 #[test]
 fn lerch() {
     let mut errors = Errors::default();
-    for file in ["lerch", "extra_lerch"] {
+    for file in ["lerch", "extra_lerch", "extra_lerch_zeros"] {
         Vectors::load(file).each(|get, _| {
             let (s, a) = (get("s"), get("a"));
             let phi = lerch_phi_m1_gradient(s, a);

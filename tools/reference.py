@@ -4,12 +4,12 @@
     python3 tools/reference.py KIND SEED ROWS OUT        # one more file of vectors
     python3 tools/reference.py validate KIND FILE        # recompute a file
 
-KIND is gamma, lognormal, lerch, posterior, gamma_f32 or lognormal_f32. Gamma and Lerch: the factored
+KIND is gamma, lognormal, lerch, lerch_zeros, posterior, gamma_f32 or lognormal_f32. Gamma and Lerch: the factored
 alternating series, accelerated (Cohen, Rodriguez Villegas, Zagier); LogNormal: the trapezoidal rule
 about the saddle. Every value must agree to 1e-32 between two precisions and term counts or steps, so
 the method is independent of the crate's. `tests/data/extra_*.csv` were made with
 
-    gamma 71 700, lognormal 72 500, lerch 73 250, posterior 74 250
+    gamma 71 700, lognormal 72 500, lerch 73 250, lerch_zeros 75 400, posterior 74 250
 """
 import sys, math, random, csv, time
 from decimal import Decimal
@@ -343,7 +343,8 @@ def main():
     if sys.argv[1] == 'validate': return validate(sys.argv[2], sys.argv[3])
     kind, seed, n, out = sys.argv[1], int(sys.argv[2]), int(sys.argv[3]), sys.argv[4]
     R.seed(seed)
-    f32 = kind.endswith('_f32'); base = kind[:-4] if f32 else kind
+    zeros = kind == 'lerch_zeros'  # where the derivative in s changes sign
+    f32 = kind.endswith('_f32'); base = 'lerch' if zeros else kind[:-4] if f32 else kind
     rnd = (lambda v: float(np.float32(v))) if f32 else (lambda v: v)
     big, small = (3.4028234663852886e38, 1.1754943508222875e-38) if f32 else (1.7976931348623157e308, 2.2250738585072014e-308)
     t0 = time.time(); done = 0; slow = 0; slowrow = None
@@ -354,6 +355,7 @@ def main():
             if base == 'posterior':
                 fam = R.choice(('gamma', 'lognormal'))
                 inp = (gamma_in if fam == 'gamma' else ln_in)(f32)
+            elif zeros: inp = (10 ** R.uniform(-3, 1.7), R.uniform(1, 1.6))
             else: inp = {'gamma': gamma_in, 'lognormal': ln_in, 'lerch': lerch_in}[base](f32)
             with np.errstate(all='ignore'): inp = tuple(rnd(float(v)) for v in inp)
             g = base == 'gamma' or fam == 'gamma'

@@ -80,7 +80,11 @@ pub const TOLERANCES: &[Tolerance] = &[
         reason: "centred, but squares the centre's rounding",
     },
     Tolerance { name: "lerch value", bound: 2.0, reason: "a⁻ˢ by pow, times the scaled sum" },
-    Tolerance { name: "lerch d_s", bound: 5.0, reason: "difference of two terms near its zeros" },
+    Tolerance {
+        name: "lerch d_s",
+        bound: 8.0,
+        reason: "a difference of two terms, next to its zeros in two parts",
+    },
     Tolerance { name: "lerch d_a", bound: 2.0, reason: "−sΦ(s + 1), a pow and a scaled sum" },
     Tolerance { name: "lerch scaled", bound: 1.1, reason: "1 − T with T ≤ ½" },
     Tolerance { name: "lerch ln", bound: 1.5, reason: "of max(1, |ln Φ|)" },
