@@ -441,7 +441,8 @@ pub trait Strength<T: Real>: Family<T> + Copy + core::fmt::Debug {
     ///
     /// * Formula: (1 − ε)·g(D) + ε·g(−D), g of [`nll_gradient`](Self::nll_gradient),
     ///   the derivatives of g(−D) being those of D ↦ nll(−D).
-    /// * NaN: NaN in every field. ±∞: (1 − ε) and ε times the limits of the plain gradients at D and −D.
+    /// * NaN: NaN in every field. ±∞: (1 − ε) and ε times the limits of the plain gradients at D and −D;
+    ///   NaN where these are −∞ and ∞ (d_beta at β = 0).
     /// * Max error: that of the two terms, each weighted, and 2 eps of the larger; they may cancel.
     ///
     /// ```
@@ -457,7 +458,8 @@ pub trait Strength<T: Real>: Family<T> + Copy + core::fmt::Debug {
 
     /// The label-smoothed loss with its gradient in the margin, ln mean and ln cv.
     ///
-    /// * Formula: (1 − ε)·g(D) + ε·g(−D), g of [`nll_gradient_ln_mean_ln_cv`](Self::nll_gradient_ln_mean_ln_cv),
+    /// * Formula: (1 − ε)·g(D) + ε·g(−D), g of
+    ///   [`nll_gradient_ln_mean_ln_cv`](Self::nll_gradient_ln_mean_ln_cv),
     ///   the derivatives of g(−D) being those of D ↦ nll(−D).
     /// * NaN: NaN in every field. ±∞: (1 − ε) and ε times the limits of the plain gradients at D and −D.
     /// * Max error: that of the two terms, each weighted, and 2 eps of the larger; they may cancel.

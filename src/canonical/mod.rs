@@ -78,7 +78,7 @@ impl Tail {
 
     /// ½ − T = ½ E\[tanh(xB/2)\], to full relative accuracy for small x.
     ///
-    /// x = ∞: ½. NaN outside the domain.
+    /// x = ∞: ½. NaN outside the domain. Max error: 8 eps, LogNormal 16.
     ///
     /// ```
     /// let h = prefstrength::canonical::gamma(1e-20, 0.5).half_minus();
