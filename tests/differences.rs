@@ -75,6 +75,11 @@ const BOUND: f64 = 6.0;
 /// The same for ∂/∂v: up to three terms, the largest four times the result (measured: 18 and 9).
 const SPREAD: f64 = 24.0;
 
+/// Nearer to 0, ∂/∂v ~ d³ sinks below what differences of nll = ln 2 − … can show in 32 digits.
+fn margin() -> impl Strategy<Value = f64> {
+    (0.02..6.0f64, any::<bool>()).prop_map(|(d, negative)| if negative { -d } else { d })
+}
+
 fn dd_square(x: f64) -> Dd {
     Dd::from(x) * Dd::from(x)
 }
@@ -83,7 +88,7 @@ proptest! {
     #![proptest_config(ProptestConfig { cases: 12, failure_persistence: None, ..ProptestConfig::default() })]
 
     #[test]
-    fn gamma(k in 0.8..60.0, mean in 0.3..3.0, d in -6.0..6.0) {
+    fn gamma(k in 0.8..60.0, mean in 0.3..3.0, d in margin()) {
         let theta = mean / k;
         let g = Gamma::from_shape_scale(k, theta).unwrap().nll_gradient(d);
         let (kk, tt, dd) = (Dd::from(k), Dd::from(theta), Dd::from(d));
@@ -104,7 +109,7 @@ proptest! {
     }
 
     #[test]
-    fn lognormal(mu in -1.5..1.5, sigma in 0.05..1.5, d in -6.0..6.0) {
+    fn lognormal(mu in -1.5..1.5, sigma in 0.05..1.5, d in margin()) {
         let g = LogNormal::from_mu_sigma(mu, sigma).unwrap().nll_gradient(d);
         let (m, s, dd) = (Dd::from(mu), Dd::from(sigma), Dd::from(d));
         let value = lognormal_nll(m, s, dd).0;

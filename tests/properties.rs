@@ -36,8 +36,9 @@ fn gamma_by_integration(k: f64, theta: f64, d: f64) -> (f64, f64) {
 
 /// The same for LogNormal(μ, σ).
 fn lognormal_by_integration(mu: f64, sigma: f64, d: f64) -> (f64, f64) {
+    // For large −βD the mass lies ten and more standard deviations below the mean.
     let total = |f: &dyn Fn(f64) -> f64| {
-        integrate(-10.0, 10.0 + 2.0 * sigma, 4_000, |z| {
+        integrate(-40.0, 10.0 + 2.0 * sigma, 12_000, |z| {
             (-0.5 * z * z).exp() * f((mu + sigma * z).exp()) / (2.0 * PI).sqrt()
         })
     };
