@@ -115,11 +115,15 @@ fn far(Point { x, c, k, v, c_error, ln_c }: Point) -> Tail {
     let d1 = y - rest * w1;
     let ln_d2 = y * kappa - rest * (rest * w2 + 2.0 * kappa * w1);
     let d2 = ln_d2 + d1 * d1;
-    // v ∂ ln T/∂v = k·g − v·wv − κw1 and, free of the underflow of k·g for small c, the same over v.
-    let v_d_v = k * g - v * wv - kappa * w1;
-    let ratio = if c > 1e-100 { g / (c * c) } else { 0.5 };
-    let d_v = if c > 1e-3 { v_d_v / v } else { x * x * ratio - wv - y * w1 };
-    let v_d_v = if c > 1e-3 { v_d_v } else { v * d_v };
+    let (d_v, v_d_v) = if c > 1e-3 {
+        let v_d_v = k * g - v * wv - kappa * w1;
+        (v_d_v / v, v_d_v)
+    } else {
+        // The same over v: k·g would underflow for small c, where g/c² → ½.
+        let ratio = if c > 1e-100 { g / (c * c) } else { 0.5 };
+        let d_v = x * x * ratio - wv - y * w1;
+        (d_v, v * d_v)
+    };
     let plain = x < 1.0;
     let (d1, d2, ln_d2) = if plain { (d1 / x, d2 / x / x, ln_d2 / x / x) } else { (d1, d2, ln_d2) };
     Tail { x, plain, t, h, ln: ln_t, ln_lo, d1, d2, ln_d2, d_v, v_d_v }

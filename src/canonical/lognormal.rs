@@ -269,8 +269,8 @@ fn residual(x: f64, z: f64, s: f64) -> f64 {
     if z < -REMOTE { 0.0 } else { z + s * x }
 }
 
-/// T at a median margin ξ ≥ 0; 0 ≤ s ≤ 12. The field `x` is
-/// ξ, `d_v` is ∂/∂q at fixed mean. `second` asks for a `ln_d2` that does not cancel.
+/// T at a median margin ξ ≥ 0; 0 ≤ s ≤ 12. The field `x` is ξ, `d_v` is ∂/∂q at fixed mean. `second` asks
+/// for a `ln_d2` that does not cancel.
 pub(crate) fn tail(at: &Point, second: bool) -> Tail {
     let (xi, s) = (at.xi(), at.sigma);
     if s < MIN_SIGMA || at.size == 0.0 {

@@ -187,6 +187,7 @@ impl<T: Real> Gamma<T> {
                 let half = f64::from_bits((1023 - 512) << 52);
                 ln_twofold((self.theta * half) * (size * half), 1024.0)
             }
+            // ln ∞ = ∞; not read where c is finite.
             _ => (c, 0.0),
         };
         let c_error = if size < f64::INFINITY { product_error(self.theta, size) } else { 0.0 };
