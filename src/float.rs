@@ -3,7 +3,8 @@
 use num_traits::Float;
 
 mod sealed {
-    pub trait Sealed {}
+    /// What the kernels need of a number type; only this crate knows it.
+    pub trait Sealed: crate::batch::Tabulated {}
     impl Sealed for f32 {}
     impl Sealed for f64 {}
 }

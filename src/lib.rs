@@ -33,16 +33,19 @@
 #[cfg(not(any(feature = "std", feature = "libm")))]
 compile_error!("prefstrength needs the feature `std` (default) or `libm` for its floating-point functions");
 
+pub mod batch;
 pub mod canonical;
 pub mod family;
 mod float;
 mod lanes;
 pub mod lerch;
+pub mod level;
 pub mod loss;
 pub mod special;
 
 pub use family::{Fixed, Gamma, LogNormal, ParamError};
 pub use float::Real;
+pub use level::{Level, LevelError};
 pub use loss::{Smoothing, Strength};
 
 /// The README's code, as a test.

@@ -122,8 +122,47 @@ pub struct Posterior<T> {
     pub variance: T,
 }
 
+/// In which parameters of p(β) a batch's gradients are given.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Default)]
+pub enum Coordinates {
+    /// The family's own: (shape, scale), (μ, σ), or β.
+    #[default]
+    Native,
+    /// (ln mean, ln cv); the second derivative is 0 at cv = 0.
+    LnMeanLnCv,
+    /// (ln mean, v = cv²): v = 0 is the boundary where MixDPO is plain DPO.
+    LnMeanV,
+}
+
 mod sealed {
+    use super::Coordinates;
     use crate::canonical::Nll;
+
+    /// Which integral a batch takes.
+    #[derive(Clone, Copy, Debug, PartialEq, Eq)]
+    pub enum Integral {
+        /// Plain DPO; shape is not used.
+        Fixed,
+        /// Shape is v.
+        Gamma,
+        /// Shape is σ.
+        LogNormal,
+        /// None of them: the scalar kernels alone serve.
+        Scalar,
+    }
+
+    /// One p(β), as the batch kernels see it.
+    #[derive(Clone, Copy, Debug)]
+    pub struct Model {
+        pub(crate) integral: Integral,
+        /// Unit of the margin: E\[β\], or e^μ for a LogNormal.
+        pub(crate) unit: f64,
+        pub(crate) shape: f64,
+        /// ∂/∂pᵢ = matrix\[i\]\[0\]·D ∂nll/∂D + matrix\[i\]\[1\]·∂nll/∂v (LogNormal: ∂q, q = σ²).
+        pub(crate) matrix: [[f64; 2]; 2],
+        /// How many parameters the coordinates have.
+        pub(crate) params: usize,
+    }
 
     /// Everything at one margin, in f64: the families differ in the native parameters alone.
     #[derive(Clone, Copy, Debug)]
@@ -158,6 +197,8 @@ mod sealed {
         fn native(&self, at: &Local) -> [f64; 2];
         /// (∂/∂v, v ∂/∂v) at fixed mean.
         fn spread(&self, at: &Local) -> (f64, f64);
+        /// For the batch kernels.
+        fn model(&self, coordinates: Coordinates) -> Model;
     }
 
     /// A gradient struct, from loss, d_margin and up to two native derivatives.
@@ -166,6 +207,7 @@ mod sealed {
         fn pack(parts: [f64; 4]) -> Self;
     }
 }
+pub(crate) use sealed::{Family as BatchFamily, Integral, Model};
 use sealed::{Family, Local, Pack};
 
 /// A random strength β: losses, gradients and posteriors at a margin D (chosen minus rejected
@@ -198,7 +240,7 @@ use sealed::{Family, Local, Pack};
 /// assert!((gamma - lognormal).abs() < 0.01);
 /// # Ok::<(), prefstrength::ParamError>(())
 /// ```
-pub trait Strength<T: Real>: Family<T> + Copy + core::fmt::Debug {
+pub trait Strength<T: Real>: Family<T> + Copy + core::fmt::Debug + Send + Sync + 'static {
     /// Loss and gradient in the margin and the family's native parameters: [`FixedGradient`],
     /// [`GammaGradient`] or [`LogNormalGradient`].
     type Gradient: Pack + Copy + core::fmt::Debug + PartialEq;
@@ -453,7 +495,7 @@ pub trait Strength<T: Real>: Family<T> + Copy + core::fmt::Debug {
     /// ```
     #[must_use]
     fn smoothed_nll_gradient(&self, margin: T, smoothing: Smoothing<T>) -> Self::Gradient {
-        Self::Gradient::pack(gradient(self, margin, smoothing, |at| self.native(at)))
+        Self::Gradient::pack(row(self, margin, smoothing, Coordinates::Native))
     }
 
     /// The label-smoothed loss with its gradient in the margin, ln mean and ln cv.
@@ -474,8 +516,7 @@ pub trait Strength<T: Real>: Family<T> + Copy + core::fmt::Debug {
     #[must_use]
     fn smoothed_nll_gradient_ln_mean_ln_cv(&self, margin: T, smoothing: Smoothing<T>) -> LnMeanLnCv<T> {
         let [value, d_margin, d_ln_mean, d_ln_cv] =
-            gradient(self, margin, smoothing, |at| [at.nll.times(at.d_ln_margin()), 2.0 * self.spread(at).1])
-                .map(T::from_f64);
+            row(self, margin, smoothing, Coordinates::LnMeanLnCv).map(T::from_f64);
         LnMeanLnCv { value, d_margin, d_ln_mean, d_ln_cv }
     }
 
@@ -496,8 +537,7 @@ pub trait Strength<T: Real>: Family<T> + Copy + core::fmt::Debug {
     #[must_use]
     fn smoothed_nll_gradient_ln_mean_v(&self, margin: T, smoothing: Smoothing<T>) -> LnMeanV<T> {
         let [value, d_margin, d_ln_mean, d_v] =
-            gradient(self, margin, smoothing, |at| [at.nll.times(at.d_ln_margin()), self.spread(at).0])
-                .map(T::from_f64);
+            row(self, margin, smoothing, Coordinates::LnMeanV).map(T::from_f64);
         LnMeanV { value, d_margin, d_ln_mean, d_v }
     }
 }
@@ -544,8 +584,26 @@ fn gradient<T: Real, S: Family<T> + ?Sized>(
     })
 }
 
+/// Loss, d_margin and the derivatives in the coordinates' parameters at one margin: the batch kernels'
+/// way out of their box.
+pub(crate) fn row<T: Real, S: Family<T>>(
+    family: &S,
+    margin: T,
+    smoothing: Smoothing<T>,
+    coordinates: Coordinates,
+) -> [f64; 4] {
+    gradient(family, margin, smoothing, |at| match coordinates {
+        Coordinates::Native => family.native(at),
+        Coordinates::LnMeanLnCv => [at.nll.times(at.d_ln_margin()), 2.0 * family.spread(at).1],
+        Coordinates::LnMeanV => [at.nll.times(at.d_ln_margin()), family.spread(at).0],
+    })
+}
+
 macro_rules! strength {
-    ($family:ident, $gradient:ident { $($field:ident),* }, $self:ident, $at:ident, $derivatives:expr, $spread:expr) => {
+    (
+        $family:ident, $gradient:ident { $($field:ident),* }, $self:ident, $at:ident, $derivatives:expr, $spread:expr,
+        |$coordinates:ident| $model:expr
+    ) => {
         impl<T: Real> Family<T> for $family<T> {
             fn tail_at(&self, size: f64, second: bool) -> Tail {
                 Kernel::tail(self, size, second)
@@ -561,6 +619,9 @@ macro_rules! strength {
             }
             fn spread(&$self, $at: &Local) -> (f64, f64) {
                 $spread
+            }
+            fn model(&$self, $coordinates: Coordinates) -> Model {
+                $model
             }
         }
         impl<T: Real> Pack for $gradient<T> {
@@ -589,7 +650,16 @@ strength!(
     at,
     // ∂nll/∂β = D nll_D/β = D·(slope at unit strength)
     [if at.nll.d1 == 0.0 { 0.0 } else { at.signed(at.nll.times(at.size * at.nll.d1)) }, 0.0],
-    (at.nll.times(at.nll.d_v), 0.0)
+    (at.nll.times(at.nll.d_v), 0.0),
+    |coordinates| {
+        let beta = Kernel::unit(self);
+        let (matrix, params) = match coordinates {
+            Coordinates::Native => ([[1.0 / beta, 0.0], [0.0; 2]], 1),
+            Coordinates::LnMeanLnCv => ([[1.0, 0.0], [0.0; 2]], 2),
+            Coordinates::LnMeanV => ([[1.0, 0.0], [0.0, 1.0]], 2),
+        };
+        Model { integral: Integral::Fixed, unit: beta, shape: 0.0, matrix, params }
+    }
 );
 strength!(
     Gamma,
@@ -610,7 +680,22 @@ strength!(
         };
         [at.nll.times(at.signed(by_k) - v * v_d_v), at.nll.times(at.signed(by_theta))]
     },
-    (at.nll.times(at.nll.d_v), at.nll.times(at.nll.v_d_v))
+    (at.nll.times(at.nll.d_v), at.nll.times(at.nll.v_d_v)),
+    |coordinates| {
+        let v = self.v_f64();
+        let matrix = match coordinates {
+            Coordinates::Native => [[v, -(v * v)], [1.0 / self.theta_f64(), 0.0]],
+            Coordinates::LnMeanLnCv => [[1.0, 0.0], [0.0, 2.0 * v]],
+            Coordinates::LnMeanV => [[1.0, 0.0], [0.0, 1.0]],
+        };
+        let integral = match (v == 0.0, coordinates) {
+            (false, _) => Integral::Gamma,
+            // A point mass has no shape and scale.
+            (true, Coordinates::Native) => Integral::Scalar,
+            (true, _) => Integral::Fixed,
+        };
+        Model { integral, unit: Kernel::unit(self), shape: v, matrix, params: 2 }
+    }
 );
 strength!(
     LogNormal,
@@ -638,5 +723,15 @@ strength!(
         let (d_v, v) = (at.nll.d_v / (1.0 + self.v_f64()), self.v_f64());
         let v_d_v = if v == 0.0 { 0.0 } else { v * d_v };
         (at.nll.times(d_v), at.nll.times(v_d_v))
+    },
+    |coordinates| {
+        let (sigma, v) = (self.sigma_f64(), self.v_f64());
+        let matrix = match coordinates {
+            Coordinates::Native => [[1.0, 0.0], [sigma, 2.0 * sigma]],
+            Coordinates::LnMeanLnCv => [[1.0, 0.0], [0.0, 2.0 * v / (1.0 + v)]],
+            Coordinates::LnMeanV => [[1.0, 0.0], [0.0, 1.0 / (1.0 + v)]],
+        };
+        let integral = if sigma == 0.0 { Integral::Fixed } else { Integral::LogNormal };
+        Model { integral, unit: Kernel::unit(self), shape: sigma, matrix, params: 2 }
     }
 );

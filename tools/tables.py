@@ -8,7 +8,9 @@ rounded once; the printed bound is the largest error of the rounded polynomial o
 arithmetic. EXP, SIN, COS and BOOLE are Taylor coefficients. `src/special/tests.rs` checks every table
 again, from its definition.
 """
-from mpmath import mp, mpf, chebyfit, atan, atanh, sinh, cosh, sqrt, pi, asinh, taylor, tanh, factorial
+import struct
+
+from mpmath import mp, mpf, chebyfit, atan, atanh, sinh, cosh, sqrt, pi, asinh, taylor, tanh, factorial, log, cos
 
 mp.dps = 60
 
@@ -25,15 +27,20 @@ def table(name, doc, values):
     print("];\n")
 
 
-def fit(name, text, f, a, b, n):
+def single(x):
+    """The nearest f32."""
+    return struct.unpack("f", struct.pack("f", x))[0]
+
+
+def fit(name, text, f, a, b, n, rounded=float):
     """n coefficients in w on [a, b]."""
     c = chebyfit(f, [mpf(a), mpf(b)], n)[::-1]
-    c = [mpf(float(x)) for x in c]
+    c = [mpf(rounded(float(x))) for x in c]
     err = max(
         abs(sum(ck * w**k for k, ck in enumerate(c)) - f(w))
         for w in [mpf(a) + (mpf(b) - mpf(a)) * i / 2000 for i in range(1, 2001)]
     )
-    table(name, [text, "", f"Interval [{a}, {mp.nstr(b, 6)}], absolute error {mp.nstr(err, 2)}."], c)
+    table(name, [text, "", f"Interval [{mp.nstr(a, 6) if a else 0}, {mp.nstr(b, 6)}], absolute error {mp.nstr(err, 2)}."], c)
 
 
 def atanh_tail(w):
@@ -64,6 +71,25 @@ table("EXP", ["1/(n + 2)!: (eʳ − 1 − r)/r² as a Taylor polynomial; |r| ≤
 table("SIN", ["(−1)ⁿ⁺¹/(2n + 3)!: (sin(r)/r − 1)/r² in r²; |r| ≤ π/4."], [(-1) ** (n + 1) / factorial(2 * n + 3) for n in range(8)])
 table("COS", ["(−1)ⁿ/(2n + 4)!: (cos(r) − 1 + r²/2)/r⁴ in r²; |r| ≤ π/4."], [(-1) ** n / factorial(2 * n + 4) for n in range(7)])
 
+def exp_tail(r):
+    return (mp.expm1(r) - r) / r**2 if abs(r) > mpf(10) ** -15 else mpf(1) / 2 + r / 6
+
+
+def sin_tail(w):
+    s = sqrt(w)
+    return (mp.sin(s) / s - 1) / w if w > mpf(10) ** -12 else -mpf(1) / 6 + w / 120
+
+
+def cos_tail(w):
+    return (mp.cos(sqrt(w)) - 1 + w / 2) / w**2 if w > mpf(10) ** -8 else mpf(1) / 24 - w / 720
+
+
+fit("EXP_F32", "EXP for f32.", exp_tail, -log(2) / 2 - mpf("1e-6"), log(2) / 2 + mpf("1e-6"), 6, single)
+fit("ATANH_F32", "ATANH for f32.", atanh_tail, 0, mpf("0.11112"), 4, single)
+fit("ATAN_F32", "ATAN for f32.", atan_tail, 0, mpf("0.3722"), 6, single)
+fit("SIN_F32", "SIN for f32.", sin_tail, 0, (pi / 4) ** 2, 3, single)
+fit("COS_F32", "COS for f32.", cos_tail, 0, (pi / 4) ** 2, 3, single)
+
 boole = [c / 2 for c in taylor(lambda u: tanh(u / 2), 0, 31)]
 table("BOOLE", ["Taylor coefficients of ½ tanh(u/2) at u, u³, u⁵, …: Boole summation."], boole[1::2][:14])
 
@@ -73,3 +99,32 @@ u = [(j + mpf(1) / 2) * h for j in range(N)]
 t = [sinh(x) for x in u]
 table("ABEL_PLANA_T", [f"Abel–Plana nodes tⱼ = sinh((j + ½)h), h = asinh({TMAX})/{N - 0.5}."], t)
 table("ABEL_PLANA_W", ["Abel–Plana weights h cosh((j + ½)h)/sinh(π tⱼ)."], [h * cosh(x) / sinh(pi * mpf(float(s))) for x, s in zip(u, t)])
+
+
+def interpolation(name, n):
+    """Nodes, values to Chebyshev coefficients, and these to monomials.
+
+    Two steps, because one matrix from values to monomials would round at the size of its entries, some
+    10⁴ times that of the values; Chebyshev coefficients are small where the second matrix is large.
+    """
+    t = [mpf(float(cos(pi * (2 * i + 1) / (2 * n)) / 2)) for i in range(n)]
+    t[n // 2] = mpf(0)
+    chebyshev = mp.matrix([[mp.chebyt(k, 2 * x) for k in range(n)] for x in t]) ** -1
+    monomials = [[mpf(0)] * n for _ in range(n)]
+    for k in range(n):
+        for j, c in enumerate(taylor(lambda x: mp.chebyt(k, 2 * x), 0, n - 1)):
+            monomials[j][k] = mp.nint(c)
+    table(f"{name}_NODES", [f"{n} Chebyshev nodes on [−½, ½]."], t)
+    for suffix, doc, m in [
+        ("CHEBYSHEV", "[k][i]: coefficient of Tₖ(2t) of the polynomial that is 1 at node i and 0 at the others", chebyshev.tolist()),
+        ("MONOMIAL", "[j][k]: coefficient of tʲ of Tₖ(2t)", monomials),
+    ]:
+        print(f"/// {doc}.")
+        print(f"pub(crate) const {name}_{suffix}: [[f64; {n}]; {n}] = [")
+        for row in m:
+            print("    [" + ", ".join(repr(float(x)) for x in row) + "],")
+        print("];\n")
+
+
+interpolation("PLAN7", 7)
+interpolation("PLAN13", 13)

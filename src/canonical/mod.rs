@@ -12,6 +12,7 @@
 
 pub(crate) mod fixed;
 pub(crate) mod gamma;
+pub(crate) mod lanes;
 pub(crate) mod lognormal;
 
 use crate::special::elementary::exp;

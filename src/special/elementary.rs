@@ -1,18 +1,9 @@
-//! exp, ln, ln_1p, expm1, atan, sin and cos over [`Lanes`], branch-free.
+//! exp, exp_m1, ln, ln_1p, atan, sin and cos over [`Lanes`], branch-free.
 //!
 //! Each function names its domain, form and bound; the bounds are asserted in `src/special/tests.rs`
 //! against high-precision values. Coefficients: [`super::tables`].
 
-use super::tables::{ATAN, ATANH, COS, EXP, SIN};
-use crate::lanes::Lanes;
-
-/// ln 2 rounded to 32 bits, so that n·LN2_HI is exact for |n| < 2²¹, and the rest.
-const LN2_HI: f64 = f64::from_bits(0x3fe6_2e42_fee0_0000);
-const LN2_LO: f64 = 1.908_214_929_270_587_7e-10;
-
-/// π/2 rounded to 33 bits, so that n·HI is exact for |n| < 2²⁰, and the rest.
-const PIO2_HI: f64 = f64::from_bits(0x3ff9_21fb_5440_0000);
-const PIO2_LO: f64 = 6.077_100_506_506_192e-11;
+use crate::lanes::{Lanes, Scalar};
 
 /// eʸ and its first two Taylor remainders, each to full relative accuracy near y = 0.
 #[derive(Clone, Copy)]
@@ -28,9 +19,10 @@ pub(crate) struct ExpParts<V> {
 /// y = n ln 2 + r, |r| ≤ ½ ln 2: returns (n, r, eʳ − 1 − r).
 #[inline(always)]
 fn exp_reduced<V: Lanes>(y: V) -> (V, V, V) {
+    let (hi, lo) = V::Scalar::LN_2;
     let n = (y * V::splat(core::f64::consts::LOG2_E)).round_int();
-    let r = (y - n * V::splat(LN2_HI)) - n * V::splat(LN2_LO);
-    (n, r, r * r * r.poly(&EXP))
+    let r = (-n).mul_add(V::splat(lo), (-n).mul_add(V::splat(hi), y));
+    (n, r, r * r * V::Scalar::exp_tail(r))
 }
 
 /// eʸ for every y, with gradual underflow; ≤ 1 ulp for normal results.
@@ -38,36 +30,46 @@ fn exp_reduced<V: Lanes>(y: V) -> (V, V, V) {
 /// y = n ln 2 + r, eʸ = 2ⁿ(1 + (r + r²q(r))), 2ⁿ in two factors.
 #[inline(always)]
 pub(crate) fn exp<V: Lanes>(y: V) -> V {
-    let finite = y.at_least(-750.0).at_most(710.0);
+    let [zero, _, infinity] = V::Scalar::EXP_RANGE;
+    let finite = y.at_least(zero).at_most(infinity);
     let (n, r, p) = exp_reduced(finite);
     let half = (n * V::splat(0.5)).round_int();
     let value = (V::splat(1.0) + (r + p)) * half.exp2_int() * (n - half).exp2_int();
     // `at_least` turned NaN into a number: give it back. y − y is NaN for infinities too.
-    let value = y.select_lt(V::splat(-750.0), V::splat(0.0), value);
-    let value = V::splat(710.0).select_lt(y, V::splat(f64::INFINITY), value);
-    let number = y.select_lt(V::splat(0.0), V::splat(0.0), (-y).select_lt(V::splat(0.0), V::splat(0.0), y));
-    value + number
+    let value = y.select_lt(V::splat(zero), V::splat(0.0), value);
+    let value = V::splat(infinity).select_lt(y, V::splat(f64::INFINITY), value);
+    value + zero_or_nan(y)
 }
 
-/// eʸ for −∞ ≤ y ≤ 709, 0 below −707; ≤ 1 ulp. NaN gives a number: for quadrature nodes only.
+/// 0, or NaN where y is NaN.
+#[inline(always)]
+fn zero_or_nan<V: Lanes>(y: V) -> V {
+    let zero = V::splat(0.0);
+    y.select_lt(zero, zero, (-y).select_lt(zero, zero, y))
+}
+
+/// eʸ for −∞ ≤ y ≤ 709 (f32: 88), 0 below −707 (−87); ≤ 1 ulp. NaN gives a number: for quadrature
+/// nodes only.
 #[inline(always)]
 pub(crate) fn exp_node<V: Lanes>(y: V) -> V {
-    let (n, r, p) = exp_reduced(y.at_least(-707.5).at_most(709.0));
+    let [_, normal, infinity] = V::Scalar::EXP_RANGE;
+    let (n, r, p) = exp_reduced(y.at_least(normal - 0.5).at_most(infinity - 1.0));
     let value = (V::splat(1.0) + (r + p)) * n.exp2_int();
-    y.select_lt(V::splat(-707.0), V::splat(0.0), value)
+    y.select_lt(V::splat(normal), V::splat(0.0), value)
 }
 
-/// eʸ, eʸ − 1 and eʸ − 1 − y for y ≤ 709 (clamped to −700 from below).
+/// eʸ, eʸ − 1 and eʸ − 1 − y for y ≤ 709 (f32: 87.5), clamped to −700 (−86.5) from below.
 ///
 /// With y = n ln 2 + r: eʸ − 1 = 2ⁿ(eʳ − 1) + (2ⁿ − 1), exact in the second term; for n = 0 both
 /// remainders are pure polynomials in r = y.
 #[inline(always)]
 pub(crate) fn exp_parts<V: Lanes>(y: V) -> ExpParts<V> {
     let one = V::splat(1.0);
-    let y = y.at_least(-700.0).at_most(709.0);
+    let [_, normal, infinity] = V::Scalar::EXP_RANGE;
+    let y = y.at_least(if normal < -700.0 { -700.0 } else { normal + 0.5 }).at_most(infinity - 1.0);
     let (n, r, p) = exp_reduced(y);
     let scale = n.exp2_int();
-    let m1 = scale * (r + p) + (scale - one);
+    let m1 = scale.mul_add(r + p, scale - one);
     // |y| ≤ ½ ln 2 has n = 0, r = y and scale = 1.
     let inside = n * n;
     ExpParts {
@@ -77,13 +79,40 @@ pub(crate) fn exp_parts<V: Lanes>(y: V) -> ExpParts<V> {
     }
 }
 
+/// eʸ − 1 for every y, −0 for −0, subnormal arguments unchanged; ≤ 1.3 ulp.
+///
+/// y = n ln 2 + r as for eʸ, ln 2 = hi + lo, and 2ⁿeʳ − 1 = (2ⁿ(y − n·hi) + (2ⁿ − 1)) +
+/// 2ⁿ((eʳ − 1 − r) − n·lo): y − n·hi is exact, so that the rounding of r only meets the small second
+/// part. It tells at n = 1, where the result is 0.41 of 2ⁿ − 1. Coefficients: EXP.
+#[cfg_attr(not(test), allow(dead_code))]
+#[inline(always)]
+pub(crate) fn exp_m1<V: Lanes>(y: V) -> V {
+    let (hi, lo) = V::Scalar::LN_2;
+    let [_, _, infinity] = V::Scalar::EXP_RANGE;
+    // Selected, where `at_least` and `at_most` would lose NaN. e⁻⁵⁰ is lost beside 1.
+    let (low, high) = (V::splat(-50.0), V::splat(infinity));
+    let y = y.select_lt(low, low, y);
+    let y = high.select_lt(y, high, y);
+    let n = (y * V::splat(core::f64::consts::LOG2_E)).round_int();
+    let r_hi = (-n).mul_add(V::splat(hi), y);
+    let r_lo = n * V::splat(lo);
+    let r = r_hi - r_lo;
+    // Negated, as the first part is: so −0 meets no +0.
+    let rest = (-(r * r)).mul_add(V::Scalar::exp_tail(r), r_lo);
+    // 2ⁿ may be one binade too large: then half of it, and twice the result (where −1 is lost).
+    let top = V::splat(infinity - 1.0).select_lt(y, V::splat(1.0), V::splat(0.0));
+    let scale = (n - top).exp2_int();
+    let value = (-scale).mul_add(rest, scale.mul_add(r_hi, -(V::splat(1.0) - scale)));
+    value.mul_add(top, value)
+}
+
 /// ln x for x > 0 including subnormals; −∞ at 0, NaN below; ≤ 1.25 ulp.
 #[inline(always)]
 pub(crate) fn ln<V: Lanes>(x: V) -> V {
-    let tiny = V::splat(f64::MIN_POSITIVE);
-    let two_54 = 18_014_398_509_481_984.0;
-    let scaled = x.select_lt(tiny, x * V::splat(two_54), x);
-    let shift = x.select_lt(tiny, V::splat(54.0), V::splat(0.0));
+    let tiny = V::splat(V::Scalar::MIN_POSITIVE);
+    let (raise, exponent) = V::Scalar::RAISE;
+    let scaled = x.select_lt(tiny, x * V::splat(raise), x);
+    let shift = x.select_lt(tiny, V::splat(exponent), V::splat(0.0));
     let (m, n) = scaled.split();
     // m in [√½, √2).
     let high = V::splat(core::f64::consts::SQRT_2).select_lt(m, V::splat(1.0), V::splat(0.0));
@@ -93,11 +122,43 @@ pub(crate) fn ln<V: Lanes>(x: V) -> V {
     let s = f / (m + V::splat(1.0));
     let w = s * s;
     // ln(1 + f) = 2s + 2s³P, and 2s = f − s·f: f − (s·f − 2s³P) keeps the leading term exact.
-    let ln_m = f - (s * f - (w * s) * V::splat(2.0) * w.poly(&ATANH));
-    let value = n * V::splat(LN2_HI) + (ln_m + n * V::splat(LN2_LO));
+    let ln_m = f - (s * f - (w * s) * V::splat(2.0) * V::Scalar::atanh_tail(w));
+    let (hi, lo) = V::Scalar::LN_2;
+    let value = n.mul_add(V::splat(hi), n.mul_add(V::splat(lo), ln_m));
     let value = x.select_lt(V::splat(f64::INFINITY), value, x);
-    let value = x.select_lt(V::splat(f64::MIN_POSITIVE * f64::EPSILON), V::splat(f64::NEG_INFINITY), value);
+    let value = x.select_lt(V::splat(V::Scalar::MIN_SUBNORMAL), V::splat(f64::NEG_INFINITY), value);
     x.select_lt(V::splat(0.0), V::splat(f64::NAN), value)
+}
+
+/// ln(1 + z) for z > −1, subnormals unchanged; −∞ at −1, NaN below; ≤ 1.1 ulp.
+///
+/// 1 + z = u + c, u rounded and c what that lost. u = 2ⁿ(1 + f) as for ln u, and c·2⁻ⁿ joins f. ln 2 =
+/// hi + lo; the sum n·hi + (f − rest) has all small terms in the rest. Coefficients: ATANH.
+#[cfg_attr(not(test), allow(dead_code))]
+#[inline(always)]
+pub(crate) fn ln_1p<V: Lanes>(z: V) -> V {
+    let one = V::splat(1.0);
+    let u = one + z;
+    // Exact up to 1/ε, 0 (as good as exact) above 2/ε.
+    let c = z - (u - one);
+    let (m, n) = u.split();
+    // m in [√½, √2).
+    let high = V::splat(core::f64::consts::SQRT_2).select_lt(m, one, V::splat(0.0));
+    let m = m - m * high * V::splat(0.5);
+    let n = n + high;
+    // 2⁻¹⁰²⁴ is no normal number; c = 0 long before.
+    let f_lo = c * (-n).at_least(-100.0).exp2_int();
+    let f_hi = m - one;
+    let f = f_hi + f_lo;
+    let s = f / (f + V::splat(2.0));
+    let w = s * s;
+    let (hi, lo) = V::Scalar::LN_2;
+    // ln(1 + f) = f − (s·f − 2s³P) as in `ln`.
+    let rest = (s * f - (w * s) * V::splat(2.0) * V::Scalar::atanh_tail(w)) - n.mul_add(V::splat(lo), f_lo);
+    let value = n.mul_add(V::splat(hi), f_hi - rest);
+    let value = z.select_lt(V::splat(f64::INFINITY), value, z);
+    let value = u.select_lt(V::splat(V::Scalar::MIN_POSITIVE), V::splat(f64::NEG_INFINITY), value);
+    u.select_lt(V::splat(0.0), V::splat(f64::NAN), value)
 }
 
 /// ln(1 + z) and g(z) = ln(1 + z) − z/(1 + z), both to full relative accuracy, for 0 ≤ z ≤ 1e300.
@@ -116,9 +177,10 @@ pub(crate) fn ln_1p_parts<V: Lanes>(z: V) -> (V, V) {
     let n = n * (one - small);
     let s = z.select_lt(one, z, m - one) / z.select_lt(one, two + z, m + one);
     let w = s * s;
-    let cubic = two * s * w * w.poly(&ATANH);
+    let cubic = two * s * w * V::Scalar::atanh_tail(w);
     let ln_m = two * s + cubic;
-    let ln = n * V::splat(LN2_HI) + (ln_m + n * V::splat(LN2_LO));
+    let (hi, lo) = V::Scalar::LN_2;
+    let ln = n.mul_add(V::splat(hi), n.mul_add(V::splat(lo), ln_m));
     let g = z.select_lt(one, two * w / (one + s) + cubic, ln - z / u);
     (ln, g)
 }
@@ -139,14 +201,21 @@ pub(crate) fn atan_parts<V: Lanes>(tau: V) -> (V, V) {
     let base = tau.select_lt(near, zero, tau.select_lt(far, V::splat(FRAC_PI_4), V::splat(FRAC_PI_2)));
     let t = num / den;
     let w = t * t;
-    let q = w.poly(&ATAN);
+    let q = V::Scalar::atan_tail(w);
     let atan = base + (t - t * w * q);
     let inv = one / (one + tau * tau);
     let rest = tau.select_lt(near, tau * w * (inv - q), atan - tau * inv);
     (atan, rest)
 }
 
-/// (sin x, cos x) for |x| < 1e5; ≤ 1.5 ulp + |n|·6e−27, ≤ 1.05 ulp for |x| ≤ π/4.
+/// (−1)ᵏ for integral k.
+#[inline(always)]
+fn alternate<V: Lanes>(k: V) -> V {
+    let h = (k * V::splat(0.5) - V::splat(0.25)).round_int();
+    V::splat(1.0) - V::splat(2.0) * (k - h - h)
+}
+
+/// (sin x, cos x) for |x| < 1e5 (f32: 6400); ≤ 1.5 ulp + |n|·6e−27 (5e−13), ≤ 1.05 ulp for |x| ≤ π/4.
 ///
 /// x = n π/2 + r, |r| ≤ π/4, n π/2 in two parts.
 #[inline(always)]
@@ -154,18 +223,14 @@ pub(crate) fn sin_cos<V: Lanes>(x: V) -> (V, V) {
     let one = V::splat(1.0);
     let half = V::splat(0.5);
     let n = (x * V::splat(core::f64::consts::FRAC_2_PI)).round_int();
-    let r = (x - n * V::splat(PIO2_HI)) - n * V::splat(PIO2_LO);
+    let (hi, lo) = V::Scalar::PI_2;
+    let r = (-n).mul_add(V::splat(lo), (-n).mul_add(V::splat(hi), x));
     let w = r * r;
-    let s = r + r * w * w.poly(&SIN);
-    let c = one - (half * w - w * w * w.poly(&COS));
+    let s = r + r * w * V::Scalar::sin_tail(w);
+    let c = one - (half * w - w * w * V::Scalar::cos_tail(w));
     // n = 2a + odd; the sign of sin flips with a, that of cos with a + odd.
     let a = (n * half - V::splat(0.25)).round_int();
     let odd = n - a - a;
-    let parity = |k: V| {
-        let h = (k * half - V::splat(0.25)).round_int();
-        k - h - h
-    };
-    let sign = |k: V| one - V::splat(2.0) * parity(k);
     let (sin, cos) = (half.select_lt(odd, c, s), half.select_lt(odd, s, c));
-    (sin * sign(a), cos * sign(a + odd))
+    (sin * alternate(a), cos * alternate(a + odd))
 }

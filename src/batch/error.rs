@@ -1,0 +1,86 @@
+//! Why a batch was refused.
+
+use crate::family::ParamError;
+use crate::float::Real;
+use core::fmt;
+
+/// Why a batch was refused. Nothing has been written then.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum BatchError {
+    /// A slice is not as long as the margins.
+    Length {
+        /// Which one.
+        slice: &'static str,
+        /// The number of margins.
+        expected: usize,
+        /// The slice's length.
+        found: usize,
+    },
+    /// The wrong number of slices for the parameters' derivatives.
+    ParamCount {
+        /// How many parameters there are.
+        expected: usize,
+        /// How many slices came.
+        found: usize,
+    },
+    /// A weight is negative or not finite.
+    Weight {
+        /// Where, from 0.
+        index: usize,
+    },
+    /// An element's parameters are none of its family.
+    Param {
+        /// Where, from 0.
+        index: usize,
+        /// Why.
+        error: ParamError,
+    },
+}
+
+impl fmt::Display for BatchError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Length { slice, expected, found } => {
+                write!(f, "{slice} has length {found}, the margins {expected}")
+            }
+            Self::ParamCount { expected, found } => {
+                write!(f, "{found} slices for the derivatives in {expected} parameters")
+            }
+            Self::Weight { index } => write!(f, "weight {index} is negative or not finite"),
+            Self::Param { index, error } => write!(f, "element {index}: {error}"),
+        }
+    }
+}
+
+impl core::error::Error for BatchError {
+    fn source(&self) -> Option<&(dyn core::error::Error + 'static)> {
+        match self {
+            Self::Param { error, .. } => Some(error),
+            _ => None,
+        }
+    }
+}
+
+/// A slice must be as long as the margins.
+pub(super) fn length<T>(
+    slice: &'static str,
+    values: Option<&[T]>,
+    expected: usize,
+) -> Result<(), BatchError> {
+    match values.map(<[T]>::len) {
+        Some(found) if found != expected => Err(BatchError::Length { slice, expected, found }),
+        _ => Ok(()),
+    }
+}
+
+/// Weights must be finite and not negative.
+pub(super) fn weights<T: Real>(weights: Option<&[T]>) -> Result<(), BatchError> {
+    let good = |w: &T| *w >= T::zero() && *w < T::infinity();
+    let Some(weights) = weights else { return Ok(()) };
+    // Without an early exit the common case is one pass over vector registers.
+    if weights.iter().fold(true, |all, w| all & good(w)) {
+        return Ok(());
+    }
+    Err(BatchError::Weight { index: weights.iter().position(|w| !good(w)).unwrap_or(0) })
+}

@@ -1,0 +1,77 @@
+//! The canonical integrals over lanes: the effective logit and its derivatives, many margins at once.
+//!
+//! What the scalar kernels of [`crate::canonical`] do everywhere, these do in the box where training
+//! happens, in the precision of the lane, without branches; [`gamma::Region`] and [`lognormal::Region`]
+//! say which kernel an element takes, and leave what is outside the box to the scalar kernels.
+
+pub(crate) mod fixed;
+pub(crate) mod gamma;
+pub(crate) mod lognormal;
+mod near;
+#[rustfmt::skip]
+mod near_tables;
+
+use crate::lanes::{Lanes, Scalar};
+use crate::special::elementary::exp_node;
+
+/// ℓ(w) and its derivatives at w = unit·|D| ≥ 0; the unit is the mean of β, or e^μ for a LogNormal.
+#[derive(Clone, Copy, Debug)]
+pub struct Logit<V> {
+    /// ℓ ≥ 0
+    pub value: V,
+    /// ∂ℓ/∂w > 0
+    pub slope: V,
+    /// −∂ℓ/∂v ≥ 0 at fixed mean; for a LogNormal −∂ℓ/∂q, q = σ²
+    pub spread: V,
+}
+
+/// 2 atanh s = ln((1 + s)/(1 − s)) for 0 ≤ s ≤ ⅓.
+#[inline(always)]
+pub(crate) fn two_atanh<V: Lanes>(s: V) -> V {
+    let w = s * s;
+    let two = V::splat(2.0) * s;
+    (two * w).mul_add(V::Scalar::atanh_tail(w), two)
+}
+
+/// −ln(1 − t) for 0 ≤ t ≤ ½.
+#[inline(always)]
+pub(crate) fn neg_ln_1m<V: Lanes>(t: V) -> V {
+    two_atanh(t / (V::splat(2.0) - t))
+}
+
+/// e = e^{−ℓ}, 1/(1 + e) and ln(1 + e) for ℓ ≥ 0: both sides of a logistic loss.
+#[inline(always)]
+pub(crate) fn logistic<V: Lanes>(e: V) -> (V, V) {
+    let (one, two) = (V::splat(1.0), V::splat(2.0));
+    // One division for both quotients.
+    let (a, b) = (one + e, two + e);
+    let inv = one / (a * b);
+    (b * inv, two_atanh(e * a * inv))
+}
+
+impl<V: Lanes> Logit<V> {
+    /// From ln T, −T_w/T and T_v/T where T ≤ ¼ or so.
+    #[inline(always)]
+    pub(crate) fn from_ln_tail(ln_t: V, slope: V, spread: V) -> Self {
+        let t = exp_node(ln_t);
+        let upper = V::splat(1.0) / (V::splat(1.0) - t);
+        Self { value: -ln_t - neg_ln_1m(t), slope: slope * upper, spread: spread * upper }
+    }
+}
+
+/// A number type that has all kernels.
+pub trait Element: gamma::Gamma + lognormal::LogNormal {
+    /// Largest unit of the margin, and largest factor from ∂/∂(ln mean, v) to other coordinates, that
+    /// leave everything between normal; their inverses are the smallest.
+    const SCALES: (f64, f64);
+    /// ℓ between which e^{−ℓ} and what comes from it may be subnormal.
+    const STRIP: [f64; 2];
+}
+impl Element for f64 {
+    const SCALES: (f64, f64) = (1e100, 1e200);
+    const STRIP: [f64; 2] = [640.0, 800.0];
+}
+impl Element for f32 {
+    const SCALES: (f64, f64) = (1e15, 1e30);
+    const STRIP: [f64; 2] = [60.0, 130.0];
+}
