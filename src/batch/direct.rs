@@ -123,9 +123,12 @@ impl<T: Real, S: Strength<T>> Source<T> for Shared<S> {
     fn per_element(&self) -> bool {
         false
     }
+    fn matrix(&self) -> [[f64; 2]; 2] {
+        self.model.matrix
+    }
     fn setup(&self, _first: usize, _n: usize, points: &mut Points<T>, scales: &mut Scales<T>) {
         points.shape = pipeline::Column::new(self.model.shape);
-        *scales = Scales::new(&self.model);
+        *scales = Scales::shared(&self.model);
     }
     fn logits(&self, points: &Points<T>, n: usize, logits: &mut Logits<T>, outside: &mut List) {
         pipeline::direct(self.level, self.model.integral, points, n, logits, outside);

@@ -132,18 +132,23 @@ impl<T: Real> Source<T> for PerElement<'_, T> {
     fn per_element(&self) -> bool {
         true
     }
+    fn matrix(&self) -> [[f64; 2]; 2] {
+        // Sums over elements of different parameters are not asked for.
+        [[0.0; 2]; 2]
+    }
     fn setup(&self, first: usize, n: usize, points: &mut Points<T>, scales: &mut Scales<T>) {
-        for i in 0..n {
-            // Checked when the parameters came.
-            let Ok(model) = self.model(first + i) else { continue };
-            // What the vector kernels cannot take gets a shape that no region covers.
+        let Scales::Each { unit, matrix } = scales else { return };
+        let fill = n.next_multiple_of(crate::lanes::SUM_LANES);
+        for i in 0..fill {
+            // Checked when the parameters came. The last group is filled up with the last element.
+            let Ok(model) = self.model(first + i.min(n - 1)) else { continue };
+            // What the vector kernels cannot take gets a unit that no region covers.
             let inside = model.integral != Integral::Scalar && representable::<T>(&model);
-            let shape = if inside { model.shape } else { f64::NAN };
-            points.shape.0[i] = T::num(shape);
-            scales.unit.0[i] = T::num(if inside { model.unit } else { f64::NAN });
+            points.shape.flat_mut()[i] = T::num(model.shape);
+            unit.flat_mut()[i] = T::num(if inside { model.unit } else { f64::NAN });
             let [[a, b], [c, d]] = model.matrix;
-            for (column, x) in scales.matrix.iter_mut().zip([a, b, c, d]) {
-                column.0[i] = T::num(x);
+            for (column, x) in matrix.iter_mut().zip([a, b, c, d]) {
+                column.flat_mut()[i] = T::num(x);
             }
         }
     }

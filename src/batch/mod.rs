@@ -125,21 +125,14 @@ impl<'a, T: Real> Batch<'a, T> {
         weights(self.weights)
     }
 
-    /// The elements before `at`, and the rest.
-    fn split_at(&self, at: usize) -> (Self, Self) {
-        let half = |s: Option<&'a [T]>| s.map(|s| s.split_at(at)).unzip();
-        let (margins, upper) = self.margins.split_at(at);
-        let (weights, upper_weights) = half(self.weights);
-        let (upstream, upper_upstream) = half(self.upstream);
-        (
-            Self { margins, weights, upstream, smoothing: self.smoothing },
-            Self {
-                margins: upper,
-                weights: upper_weights,
-                upstream: upper_upstream,
-                smoothing: self.smoothing,
-            },
-        )
+    /// The elements of a range.
+    fn slice(&self, range: core::ops::Range<usize>) -> Self {
+        Self {
+            margins: &self.margins[range.clone()],
+            weights: self.weights.map(|w| &w[range.clone()]),
+            upstream: self.upstream.map(|g| &g[range]),
+            smoothing: self.smoothing,
+        }
     }
 }
 
@@ -196,6 +189,12 @@ impl<'a, T> Rows<'a, T> {
             return Err(BatchError::ParamCount { expected: params, found });
         }
         self.d_params.iter().try_for_each(|slice| length("d_params", slice.as_deref(), len))
+    }
+
+    /// The four slices in order.
+    fn columns(&mut self) -> [Option<&mut [T]>; 4] {
+        let Self { nll, d_margin, d_params: [p0, p1], .. } = self;
+        [nll.as_deref_mut(), d_margin.as_deref_mut(), p0.as_deref_mut(), p1.as_deref_mut()]
     }
 
     /// The rows before `at`, and the rest.

@@ -2,7 +2,7 @@
 //! logistic loss on top of them, elements that only the scalar kernels can do, weights and sums.
 //!
 //! Each stage is a kernel of its own, entered through [`Level::dispatch`]; a stage looks at one element at a
-//! time, so that the bits of a row depend on nothing else. Chunks are padded, never masked.
+//! time, so that the bits of a row depend on nothing else. Groups of 16 are filled up, never masked.
 
 use super::sums::{Partial, Sums};
 use super::{Batch, Rows};
@@ -11,26 +11,62 @@ use crate::float::Real;
 use crate::lanes::{Isa, Lanes, MAX_LANES, SUM_LANES, Scalar};
 use crate::level::{Level, Vectorised};
 use crate::loss::{Integral, Model, Smoothing};
-use crate::special::elementary::exp;
+use crate::special::elementary::exp_neg;
 
-/// Elements per chunk: a multiple of every lane count, and indices fit a byte.
+/// Elements per chunk: whole groups, and indices fit a byte.
 pub(super) const CHUNK: usize = 256;
 
 /// Elements per block of the sums.
 pub(super) const BLOCK: usize = 4096;
 
-/// One number per element of a chunk.
+/// Groups per chunk.
+const GROUPS: usize = CHUNK / SUM_LANES;
+
+/// Sixteen numbers: whole registers of every instruction set, and the virtual lanes of the sums.
+pub(super) type Group<T> = [T; SUM_LANES];
+
+/// One number per element of a chunk, and room for a register behind them.
 #[derive(Clone, Copy)]
 #[repr(align(64))]
-pub(super) struct Column<T>(pub(super) [T; CHUNK]);
+pub(super) struct Column<T>([Group<T>; GROUPS + 1]);
 
 impl<T: Element> Column<T> {
     pub(super) fn new(x: f64) -> Self {
-        Self([T::num(x); CHUNK])
+        Self([[T::num(x); SUM_LANES]; GROUPS + 1])
+    }
+
+    /// The numbers one by one.
+    #[inline(always)]
+    pub(super) fn flat(&self) -> &[T] {
+        self.0.as_flattened()
+    }
+
+    #[inline(always)]
+    pub(super) fn flat_mut(&mut self) -> &mut [T] {
+        self.0.as_flattened_mut()
+    }
+
+    /// A register from lane `lane` of group `g` on.
+    #[inline(always)]
+    pub(super) fn get<V: Lanes<Scalar = T>>(&self, g: usize, lane: usize) -> V {
+        V::load(&self.0[g][lane..])
+    }
+
+    #[inline(always)]
+    pub(super) fn put<V: Lanes<Scalar = T>>(&mut self, g: usize, lane: usize, x: V) {
+        x.store(&mut self.0[g][lane..]);
+    }
+
+    /// Copies `from` to the front, and fills the last group up.
+    fn fill(&mut self, from: &[T], pad: T) {
+        let end = from.len().next_multiple_of(SUM_LANES);
+        let flat = self.flat_mut();
+        flat[..from.len()].copy_from_slice(from);
+        flat[from.len()..end].fill(pad);
     }
 }
 
-/// Indices into a chunk, ascending within one stage.
+/// Indices into a chunk.
 pub(super) struct List {
     items: [u8; CHUNK],
     len: usize,
@@ -41,22 +77,31 @@ impl List {
         Self { items: [0; CHUNK], len: 0 }
     }
 
-    #[inline(always)]
     pub(super) fn push(&mut self, index: usize) {
-        // A chunk has no more elements than the list: only a repeated index could overflow it.
+        // An index may come twice, from two stages: the second has no room then, and no need.
         if let Some(item) = self.items.get_mut(self.len) {
             *item = index as u8;
             self.len += 1;
         }
     }
 
-    #[inline(always)]
     pub(super) fn as_slice(&self) -> &[u8] {
         &self.items[..self.len]
     }
 
-    fn clear(&mut self) {
-        self.len = 0;
+    /// Appends the elements of a register from number `at` on whose flag is positive, below `n`.
+    #[inline(always)]
+    pub(super) fn push_flagged<V: Lanes>(&mut self, flags: V, at: usize, n: usize) {
+        if !V::splat(0.0).any_lt(flags) {
+            return;
+        }
+        let mut lanes = [V::Scalar::num(0.0); MAX_LANES];
+        flags.store(&mut lanes);
+        for (i, flag) in lanes[..V::N].iter().enumerate() {
+            if flag.wide() > 0.0 && at + i < n {
+                self.push(at + i);
+            }
+        }
     }
 }
 
@@ -81,15 +126,15 @@ impl<T: Element> Logits<T> {
     }
 
     #[inline(always)]
-    pub(super) fn store<V: Lanes<Scalar = T>>(&mut self, at: usize, logit: Logit<V>) {
-        logit.value.store(&mut self.value.0[at..]);
-        logit.slope.store(&mut self.slope.0[at..]);
-        logit.spread.store(&mut self.spread.0[at..]);
+    pub(super) fn put<V: Lanes<Scalar = T>>(&mut self, g: usize, lane: usize, logit: Logit<V>) {
+        self.value.put(g, lane, logit.value);
+        self.slope.put(g, lane, logit.slope);
+        self.spread.put(g, lane, logit.spread);
     }
 }
 
-/// Effective logits of the first `n` points from the integrals themselves. What no kernel covers goes to
-/// `outside`, its logits undefined.
+/// Effective logits of the first `n` points from the integrals themselves; w and shape must be numbers up
+/// to the end of the last group. What no kernel covers goes to `outside`, its logits undefined.
 pub(super) fn direct<T: Element>(
     level: Level,
     integral: Integral,
@@ -98,13 +143,10 @@ pub(super) fn direct<T: Element>(
     logits: &mut Logits<T>,
     outside: &mut List,
 ) {
-    let mut regions = Regions::new();
     match integral {
         Integral::Fixed => level.dispatch(FixedLogits { points, n, logits, outside }),
-        Integral::Gamma => level.dispatch(GammaLogits { points, n, logits, regions: &mut regions, outside }),
-        Integral::LogNormal => {
-            level.dispatch(LogNormalLogits { points, n, logits, regions: &mut regions, outside });
-        }
+        Integral::Gamma => level.dispatch(GammaLogits { points, n, logits, outside }),
+        Integral::LogNormal => level.dispatch(LogNormalLogits { points, n, logits, outside }),
         Integral::Scalar => (0..n).for_each(|i| outside.push(i)),
     }
 }
@@ -120,13 +162,18 @@ impl<T: Element> Vectorised for FixedLogits<'_, T> {
     type Output = ();
     #[inline(always)]
     fn run<I: Isa>(self) {
-        let inside = |w: T| w.wide() <= T::X_MAX && (w.wide() >= T::X_MIN || w.wide() == 0.0);
-        for at in (0..self.n).step_by(T::On::<I>::N) {
-            let w = T::On::<I>::load(&self.points.w.0[at..]);
-            self.logits.store(at, fixed::logit(w));
-        }
-        if !self.points.w.0[..self.n].iter().fold(true, |all, &w| all & inside(w)) {
-            (0..self.n).filter(|&i| !inside(self.points.w.0[i])).for_each(|i| self.outside.push(i));
+        let (zero, one) = (T::On::<I>::splat(0.0), T::On::<I>::splat(1.0));
+        for g in 0..self.n.div_ceil(SUM_LANES).min(GROUPS) {
+            let mut lane = 0;
+            while lane < SUM_LANES {
+                let w: T::On<I> = self.points.w.get(g, lane);
+                self.logits.put(g, lane, fixed::logit(w));
+                let tiny = zero.select_lt(w, one, zero);
+                let small = w.select_lt(T::On::<I>::splat(T::X_MIN), tiny, zero);
+                let flags = w.select_lt(T::On::<I>::splat(T::X_MAX), small, one);
+                self.outside.push_flagged(flags, g * SUM_LANES + lane, self.n);
+                lane += T::On::<I>::N;
+            }
         }
     }
 }
@@ -141,80 +188,98 @@ trait Kernels<V: Lanes> {
     fn logit(&self, region: usize, w: V, shape: V) -> Logit<V>;
 }
 
-/// The elements of a chunk by region.
-struct Regions {
-    lists: [List; gamma::Region::MOST],
-}
-
-impl Regions {
-    fn new() -> Self {
-        Self { lists: [const { List::new() }; gamma::Region::MOST] }
-    }
-}
-
-/// The numbers of a column from `at` on.
-#[inline(always)]
-fn load<V: Lanes>(column: &Column<V::Scalar>, at: usize) -> V {
-    V::load(&column.0[at..])
-}
-
-/// The listed numbers of a column; the last lanes repeat the list's last element.
-#[inline(always)]
-fn gather<V: Lanes>(column: &Column<V::Scalar>, index: &[u8; MAX_LANES]) -> V {
-    let mut lanes = [V::Scalar::num(0.0); MAX_LANES];
-    for lane in 0..V::N {
-        lanes[lane] = column.0[index[lane] as usize];
-    }
-    V::load(&lanes)
-}
-
-/// The inverse, for as many lanes as there are indices.
-#[inline(always)]
-fn scatter<V: Lanes>(lanes: V, column: &mut Column<V::Scalar>, index: &[u8]) {
-    let mut from = [V::Scalar::num(0.0); MAX_LANES];
-    lanes.store(&mut from);
-    for (&x, &i) in from.iter().zip(index) {
-        column.0[i as usize] = x;
-    }
-}
-
 /// Sorts the first `n` points by region, and runs each region's kernel over its points, a register at a
 /// time. Where all are in region 0, the usual case, nothing has to move.
 #[inline(always)]
-fn logits<V: Lanes<Scalar: Element>, K: Kernels<V>>(
+fn by_region<V: Lanes<Scalar: Element>, K: Kernels<V>>(
     kernels: &K,
     points: &Points<V::Scalar>,
     n: usize,
     logits: &mut Logits<V::Scalar>,
-    regions: &mut Regions,
     outside: &mut List,
 ) {
+    let groups = n.div_ceil(SUM_LANES).min(GROUPS);
     let mut codes = Column::new(0.0);
     let mut mixed = false;
-    for at in (0..n).step_by(V::N) {
-        let code = kernels.region(load(&points.w, at), load(&points.shape, at));
-        mixed |= V::splat(0.5).any_lt(code);
-        code.store(&mut codes.0[at..]);
+    for g in 0..groups {
+        let mut lane = 0;
+        while lane < SUM_LANES {
+            let code = kernels.region(points.w.get(g, lane), points.shape.get(g, lane));
+            mixed |= V::splat(0.5).any_lt(code);
+            codes.put(g, lane, code);
+            lane += V::N;
+        }
     }
     if !mixed {
-        for at in (0..n).step_by(V::N) {
-            logits.store(at, kernels.logit(0, load::<V>(&points.w, at), load(&points.shape, at)));
+        for g in 0..groups {
+            let mut lane = 0;
+            while lane < SUM_LANES {
+                let logit = kernels.logit(0, points.w.get::<V>(g, lane), points.shape.get(g, lane));
+                logits.put(g, lane, logit);
+                lane += V::N;
+            }
         }
         return;
     }
     let count = kernels.count();
-    for (i, code) in codes.0[..n].iter().enumerate() {
-        let region = code.wide() as usize;
-        if region < count { regions.lists[region].push(i) } else { outside.push(i) }
+    let mut present = 0_u32;
+    for code in &codes.flat()[..groups * SUM_LANES] {
+        present |= 1 << code.small_integer();
     }
-    for (region, list) in regions.lists[..count].iter().enumerate() {
-        for group in list.as_slice().chunks(V::N) {
-            let mut index = [group[group.len() - 1]; MAX_LANES];
-            index[..group.len()].copy_from_slice(group);
-            let logit = kernels.logit(region, gather::<V>(&points.w, &index), gather(&points.shape, &index));
-            scatter(logit.value, &mut logits.value, group);
-            scatter(logit.slope, &mut logits.slope, group);
-            scatter(logit.spread, &mut logits.spread, group);
+    if present >> count & 1 == 1 {
+        for (i, code) in codes.flat()[..n].iter().enumerate() {
+            if code.small_integer() as usize == count {
+                outside.push(i);
+            }
+        }
+    }
+    let mut sorted = Points { w: Column::new(1.0), shape: points.shape, shared: points.shared };
+    let mut found = Logits::new();
+    for region in 0..count {
+        if present >> region & 1 == 0 {
+            continue;
+        }
+        let this = V::splat(region as f64);
+        let mut len = 0;
+        for g in 0..groups {
+            let mut lane = 0;
+            while lane < SUM_LANES {
+                let code = codes.get::<V>(g, lane);
+                if !points.shared {
+                    points.shape.get::<V>(g, lane).compress(code, this, &mut sorted.shape.flat_mut()[len..]);
+                }
+                len += points.w.get::<V>(g, lane).compress(code, this, &mut sorted.w.flat_mut()[len..]);
+                lane += V::N;
+            }
+        }
+        // The last register repeats the last element: what else it held may be slow.
+        if len > 0 {
+            let end = len.next_multiple_of(V::N);
+            let (w, shape) = (sorted.w.flat()[len - 1], sorted.shape.flat()[len - 1]);
+            sorted.w.flat_mut()[len..end].fill(w);
+            sorted.shape.flat_mut()[len..end].fill(shape);
+        }
+        for g in 0..len.div_ceil(SUM_LANES).min(GROUPS) {
+            let mut lane = 0;
+            while lane < SUM_LANES && g * SUM_LANES + lane < len {
+                let logit = kernels.logit(region, sorted.w.get::<V>(g, lane), sorted.shape.get(g, lane));
+                found.put(g, lane, logit);
+                lane += V::N;
+            }
+        }
+        let mut at = 0;
+        for g in 0..groups {
+            let mut lane = 0;
+            while lane < SUM_LANES {
+                let code = codes.get::<V>(g, lane);
+                let (value, _) = logits.value.get::<V>(g, lane).expand(code, this, &found.value.flat()[at..]);
+                let (slope, _) = logits.slope.get::<V>(g, lane).expand(code, this, &found.slope.flat()[at..]);
+                let (spread, taken) =
+                    logits.spread.get::<V>(g, lane).expand(code, this, &found.spread.flat()[at..]);
+                logits.put(g, lane, Logit { value, slope, spread });
+                at += taken;
+                lane += V::N;
+            }
         }
     }
 }
@@ -240,7 +305,6 @@ struct GammaLogits<'a, T> {
     points: &'a Points<T>,
     n: usize,
     logits: &'a mut Logits<T>,
-    regions: &'a mut Regions,
     outside: &'a mut List,
 }
 
@@ -248,8 +312,7 @@ impl<T: Element> Vectorised for GammaLogits<'_, T> {
     type Output = ();
     #[inline(always)]
     fn run<I: Isa>(self) {
-        let Self { points, n, logits: to, regions, outside } = self;
-        logits::<T::On<I>, _>(&GammaKernels, points, n, to, regions, outside);
+        by_region::<T::On<I>, _>(&GammaKernels, self.points, self.n, self.logits, self.outside);
     }
 }
 
@@ -287,7 +350,6 @@ struct LogNormalLogits<'a, T> {
     points: &'a Points<T>,
     n: usize,
     logits: &'a mut Logits<T>,
-    regions: &'a mut Regions,
     outside: &'a mut List,
 }
 
@@ -295,140 +357,271 @@ impl<T: Element> Vectorised for LogNormalLogits<'_, T> {
     type Output = ();
     #[inline(always)]
     fn run<I: Isa>(self) {
-        let Self { points, n, logits: to, regions, outside } = self;
-        let s = load::<T::On<I>>(&points.shape, 0);
+        let s = self.points.shape.get::<T::On<I>>(0, 0);
         let kernels = LogNormalKernels {
-            shared: points.shared,
+            shared: self.points.shared,
             grid: lognormal::NearGrid::new(s),
             deep: lognormal::Region::deep(s),
         };
-        logits::<T::On<I>, _>(&kernels, points, n, to, regions, outside);
+        by_region::<T::On<I>, _>(&kernels, self.points, self.n, self.logits, self.outside);
     }
 }
 
-/// Loss, ∂/∂margin and ∂/∂(two parameters) of every element.
-pub(super) struct Results<T>(pub(super) [Column<T>; 4]);
-
-/// unit and the matrix of [`Model`] for every element.
-pub(super) struct Scales<T> {
-    pub(super) unit: Column<T>,
-    pub(super) matrix: [Column<T>; 4],
+/// unit and the matrix of [`Model`], for all elements or for each.
+pub(super) enum Scales<T> {
+    Shared { unit: T, matrix: [T; 4] },
+    Each { unit: Column<T>, matrix: [Column<T>; 4] },
 }
 
 impl<T: Element> Scales<T> {
-    pub(super) fn new(model: &Model) -> Self {
+    pub(super) fn shared(model: &Model) -> Self {
         let [[a, b], [c, d]] = model.matrix;
-        Self { unit: Column::new(model.unit), matrix: [a, b, c, d].map(Column::new) }
+        Self::Shared { unit: T::num(model.unit), matrix: [T::num(a), T::num(b), T::num(c), T::num(d)] }
+    }
+
+    pub(super) fn each() -> Self {
+        let zero = Column::new(0.0);
+        Self::Each { unit: zero, matrix: [zero; 4] }
+    }
+
+    /// unit.
+    #[inline(always)]
+    fn unit<V: Lanes<Scalar = T>>(&self, g: usize, lane: usize) -> V {
+        match self {
+            Self::Shared { unit, .. } => V::splat(unit.wide()),
+            Self::Each { unit, .. } => unit.get(g, lane),
+        }
+    }
+
+    /// An entry of the matrix.
+    #[inline(always)]
+    fn entry<V: Lanes<Scalar = T>>(&self, j: usize, g: usize, lane: usize) -> V {
+        match self {
+            Self::Shared { matrix, .. } => V::splat(matrix[j].wide()),
+            Self::Each { matrix, .. } => matrix[j].get(g, lane),
+        }
     }
 }
 
+/// Groups of an input.
+type In<'a, T> = &'a [Group<T>];
+
+/// Groups of an output that may not be asked for.
+type Out<'a, T> = Option<&'a mut [Group<T>]>;
+
 /// The logistic loss of the effective logits, with label smoothing.
 ///
-/// With e = e^{−ℓ}: L = ln(1 + e) + aℓ, a = 1 − ε for D < 0 and ε otherwise, and −∂L/∂(±ℓ) = r =
-/// σ(∓ℓ) − ε on that side.
+/// With e = e^{−ℓ}: L = ln(1 + e) + aℓ, a = 1 − ε for D < 0 and ε otherwise, and r = σ(∓ℓ) − ε is
+/// −∂L/∂(±ℓ) on that side.
 struct Losses<'a, T> {
-    margins: &'a Column<T>,
+    margins: In<'a, T>,
     points: &'a Points<T>,
     logits: &'a Logits<T>,
     scales: &'a Scales<T>,
     epsilon: T,
-    n: usize,
-    results: &'a mut Results<T>,
-    outside: &'a mut List,
 }
 
-impl<T: Element> Vectorised for Losses<'_, T> {
+/// What [`Losses`] gives for a register.
+struct Loss<V> {
+    /// Loss, ∂/∂margin, D ∂/∂D and ∂/∂v.
+    rows: [V; 4],
+    /// Still to be multiplied with them, at the very end, if `gradual`: a power of two.
+    down: V,
+    /// Whether some lane is so deep on the right side that e^{−ℓ} may be subnormal.
+    gradual: bool,
+}
+
+impl<V: Lanes> Loss<V> {
+    /// A row, or what was made of rows, in its final size.
+    #[inline(always)]
+    fn scaled(&self, row: V) -> V {
+        if self.gradual { row * self.down } else { row }
+    }
+}
+
+impl<T: Element> Losses<'_, T> {
+    #[inline(always)]
+    fn at<V: Lanes<Scalar = T>>(&self, d: V, g: usize, lane: usize) -> Loss<V> {
+        let (zero, one) = (V::splat(0.0), V::splat(1.0));
+        let w: V = self.points.w.get(g, lane);
+        let value: V = self.logits.value.get(g, lane);
+        let slope: V = self.logits.slope.get(g, lane);
+        let spread: V = self.logits.spread.get(g, lane);
+        let epsilon = V::splat(self.epsilon.wide());
+        // 0 where it would underflow: exp_neg stays at the smallest normal number.
+        let end = V::splat(-T::EXP_RANGE[1]);
+        let mut e = value.select_lt(end, exp_neg(-value), zero);
+        // There everything is linear in e, so that a power of two keeps it normal to the end. With
+        // smoothing ε takes its place.
+        let low = V::splat(T::GRADUAL);
+        let deep = low.select_lt(value, d, zero);
+        let gradual = self.epsilon.wide() == 0.0 && zero.any_lt(deep);
+        let mut down = one;
+        if gradual {
+            let (log, power) = T::LIFT;
+            let lifted = value - V::splat(log);
+            let lifted = lifted.select_lt(end, exp_neg(-lifted), zero);
+            e = zero.select_lt(deep, lifted, e);
+            down = zero.select_lt(deep, V::splat(power), one);
+        }
+        let (upper, ln) = logistic(e);
+        let loss = d.select_lt(zero, one - epsilon, epsilon).mul_add(value, ln);
+        let r = d.select_lt(zero, upper, e * upper) - epsilon;
+        let against = d.select_lt(zero, r, -r);
+        let d_margin = -(r * (slope * self.scales.unit(g, lane)));
+        Loss { rows: [loss, d_margin, against * (slope * w), -(against * spread)], down, gradual }
+    }
+
+    /// The derivatives in the two parameters, from D ∂/∂D and ∂/∂v.
+    #[inline(always)]
+    fn params<V: Lanes<Scalar = T>>(&self, elastic: V, spread: V, g: usize, lane: usize) -> [V; 2] {
+        let (a, b): (V, V) = (self.scales.entry(0, g, lane), self.scales.entry(1, g, lane));
+        let (c, d): (V, V) = (self.scales.entry(2, g, lane), self.scales.entry(3, g, lane));
+        [a.mul_add(elastic, b * spread), c.mul_add(elastic, d * spread)]
+    }
+}
+
+/// Weights and upstream gradients, and where the weighted rows go.
+struct Totals<'a, T> {
+    margins: In<'a, T>,
+    weights: Option<In<'a, T>>,
+    upstream: Option<In<'a, T>>,
+    outputs: [Out<'a, T>; 4],
+    partial: &'a mut Partial,
+}
+
+impl<T: Element> Totals<'_, T> {
+    /// A row times what it is to be multiplied by.
+    #[inline(always)]
+    fn weighted<V: Lanes<Scalar = T>>(&self, mut row: V, g: usize, lane: usize) -> V {
+        if let Some(upstream) = self.upstream {
+            row = row * V::load(&upstream[g][lane..]);
+        }
+        if let Some(weights) = self.weights {
+            let (w, d) = (V::load(&weights[g][lane..]), V::load(&self.margins[g][lane..]));
+            let zero = V::splat(0.0);
+            // 0 leaves out what may be infinite; a NaN margin stays NaN.
+            let number = d.select_lt(zero, zero, (-d).select_lt(zero, zero, d));
+            row = zero.select_lt(w, row * w, number);
+        }
+        row
+    }
+
+    /// Writes a row, if it was asked for.
+    #[inline(always)]
+    fn write<V: Lanes<Scalar = T>>(&mut self, j: usize, row: V, g: usize, lane: usize) {
+        if let Some(output) = &mut self.outputs[j] {
+            row.store(&mut output[g][lane..]);
+        }
+    }
+
+    /// Adds to the sum of weights.
+    #[inline(always)]
+    fn add_weight<V: Lanes<Scalar = T>>(&self, partial: &mut Partial, g: usize, lane: usize) {
+        if let Some(weights) = self.weights {
+            V::load(&weights[g][lane..]).add_to(&mut partial.weight[lane..]);
+        }
+    }
+}
+
+/// Losses and sums in one pass: for whole groups of which no element needs the scalar kernels.
+struct Fused<'a, T> {
+    losses: Losses<'a, T>,
+    totals: Totals<'a, T>,
+}
+
+impl<T: Element> Vectorised for Fused<'_, T> {
+    type Output = ();
+    #[inline(always)]
+    fn run<I: Isa>(mut self) {
+        let margins = self.losses.margins;
+        let with_params = self.totals.outputs[2].is_some() || self.totals.outputs[3].is_some();
+        // A copy, so that the sums stay in registers.
+        let mut partial = *self.totals.partial;
+        for (g, margins) in margins.iter().enumerate().take(GROUPS) {
+            let mut lane = 0;
+            while lane < SUM_LANES {
+                let loss = self.losses.at(T::On::<I>::load(&margins[lane..]), g, lane);
+                let [nll, d_margin, elastic, spread] = loss.rows;
+                if with_params {
+                    let [p0, p1] = self.losses.params(elastic, spread, g, lane);
+                    let p0 = self.totals.weighted(loss.scaled(p0), g, lane);
+                    let p1 = self.totals.weighted(loss.scaled(p1), g, lane);
+                    self.totals.write(2, p0, g, lane);
+                    self.totals.write(3, p1, g, lane);
+                }
+                let nll = self.totals.weighted(loss.scaled(nll), g, lane);
+                let d_margin = self.totals.weighted(loss.scaled(d_margin), g, lane);
+                let elastic = self.totals.weighted(loss.scaled(elastic), g, lane);
+                let spread = self.totals.weighted(loss.scaled(spread), g, lane);
+                self.totals.write(0, nll, g, lane);
+                self.totals.write(1, d_margin, g, lane);
+                self.totals.add_weight::<T::On<I>>(&mut partial, g, lane);
+                nll.add_to(&mut partial.nll[lane..]);
+                elastic.add_to(&mut partial.elastic[lane..]);
+                spread.add_to(&mut partial.spread[lane..]);
+                lane += T::On::<I>::N;
+            }
+        }
+        *self.totals.partial = partial;
+    }
+}
+
+/// Losses alone, into columns.
+struct Unfused<'a, T> {
+    losses: Losses<'a, T>,
+    results: &'a mut [Column<T>; 4],
+}
+
+impl<T: Element> Vectorised for Unfused<'_, T> {
     type Output = ();
     #[inline(always)]
     fn run<I: Isa>(self) {
-        let (zero, one) = (T::On::<I>::splat(0.0), T::On::<I>::splat(1.0));
-        let [low, high] = T::STRIP;
-        let (low, high) = (T::On::<I>::splat(low), T::On::<I>::splat(high));
-        let epsilon = T::On::<I>::splat(self.epsilon.wide());
-        for at in (0..self.n).step_by(T::On::<I>::N) {
-            let d: T::On<I> = load(self.margins, at);
-            let w = load(&self.points.w, at);
-            let value: T::On<I> = load(&self.logits.value, at);
-            let slope: T::On<I> = load(&self.logits.slope, at);
-            let spread = load(&self.logits.spread, at);
-            let unit = load(&self.scales.unit, at);
-            let [m00, m01, m10, m11] = &self.scales.matrix;
-            let (a00, a01): (T::On<I>, T::On<I>) = (load(m00, at), load(m01, at));
-            let (a10, a11): (T::On<I>, T::On<I>) = (load(m10, at), load(m11, at));
-            let e = exp(-value);
-            let (upper, ln) = logistic(e);
-            // Without smoothing ℓ times 0, and not 1 − ε with a rounding.
-            let loss = d.select_lt(zero, (one - epsilon).mul_add(value, ln), epsilon.mul_add(value, ln));
-            let r = d.select_lt(zero, upper, e * upper) - epsilon;
-            let against = d.select_lt(zero, r, -r);
-            let elastic = slope * w;
-            let [loss_to, d_margin, p0, p1] = &mut self.results.0;
-            loss.store(&mut loss_to.0[at..]);
-            (-(r * (slope * unit))).store(&mut d_margin.0[at..]);
-            (against * (a00 * elastic - a01 * spread)).store(&mut p0.0[at..]);
-            (against * (a10 * elastic - a11 * spread)).store(&mut p1.0[at..]);
-            // Rare: D > 0 and ℓ in the strip.
-            let positive = zero.select_lt(d, one, zero);
-            let gradual = low.select_lt(value, value.select_lt(high, positive, zero), zero);
-            if zero.any_lt(gradual) {
-                let mut flags = [T::num(0.0); MAX_LANES];
-                gradual.store(&mut flags);
-                let n = T::On::<I>::N.min(self.n - at);
-                (0..n).filter(|&i| flags[i].wide() > 0.0).for_each(|i| self.outside.push(at + i));
+        for (g, margins) in self.losses.margins.iter().enumerate().take(GROUPS) {
+            let mut lane = 0;
+            while lane < SUM_LANES {
+                let loss = self.losses.at(T::On::<I>::load(&margins[lane..]), g, lane);
+                let [nll, d_margin, elastic, spread] = loss.rows;
+                let [p0, p1] = self.losses.params(elastic, spread, g, lane);
+                let [to_nll, to_d_margin, to_p0, to_p1] = &mut *self.results;
+                to_nll.put(g, lane, loss.scaled(nll));
+                to_d_margin.put(g, lane, loss.scaled(d_margin));
+                to_p0.put(g, lane, loss.scaled(p0));
+                to_p1.put(g, lane, loss.scaled(p1));
+                lane += T::On::<I>::N;
             }
         }
     }
 }
 
-/// Multiplies by weights and upstream gradients, and adds to the sums.
-struct Accumulate<'a, T> {
-    margins: &'a Column<T>,
-    weights: Option<&'a Column<T>>,
-    upstream: Option<&'a Column<T>>,
-    n: usize,
-    results: &'a mut Results<T>,
-    partial: &'a mut Partial,
+/// Sums of rows that lie in columns.
+struct Rest<'a, T> {
+    results: &'a [Column<T>; 4],
+    totals: Totals<'a, T>,
 }
 
-impl<T: Element> Vectorised for Accumulate<'_, T> {
+impl<T: Element> Vectorised for Rest<'_, T> {
     type Output = ();
     #[inline(always)]
-    fn run<I: Isa>(self) {
-        let zero = T::On::<I>::splat(0.0);
-        let [weight_sum, nll_sum, p0_sum, p1_sum] = &mut self.partial.0;
-        for group in (0..self.n).step_by(SUM_LANES) {
-            for lane in (0..SUM_LANES).step_by(T::On::<I>::N) {
-                let at = group + lane;
-                let mut rows = [zero; 4];
-                for (row, column) in rows.iter_mut().zip(&self.results.0) {
-                    *row = load(column, at);
+    fn run<I: Isa>(mut self) {
+        let mut partial = *self.totals.partial;
+        for g in 0..self.totals.margins.len().min(GROUPS) {
+            let mut lane = 0;
+            while lane < SUM_LANES {
+                let mut rows = [T::On::<I>::splat(0.0); 4];
+                for (j, column) in self.results.iter().enumerate() {
+                    rows[j] = self.totals.weighted(column.get(g, lane), g, lane);
+                    self.totals.write(j, rows[j], g, lane);
                 }
-                if let Some(upstream) = self.upstream {
-                    let g = load(upstream, at);
-                    for row in &mut rows {
-                        *row = *row * g;
-                    }
-                }
-                if let Some(weights) = self.weights {
-                    let (w, d): (T::On<I>, T::On<I>) = (load(weights, at), load(self.margins, at));
-                    // 0 leaves out what may be infinite; a NaN margin stays NaN.
-                    let number = d.select_lt(zero, zero, (-d).select_lt(zero, zero, d));
-                    for row in &mut rows {
-                        *row = zero.select_lt(w, *row * w, number);
-                    }
-                    w.add_to(&mut weight_sum[lane..]);
-                }
-                if self.weights.is_some() || self.upstream.is_some() {
-                    for (row, column) in rows.iter().zip(&mut self.results.0) {
-                        row.store(&mut column.0[at..]);
-                    }
-                }
+                self.totals.add_weight::<T::On<I>>(&mut partial, g, lane);
                 let [nll, _, p0, p1] = rows;
-                nll.add_to(&mut nll_sum[lane..]);
-                p0.add_to(&mut p0_sum[lane..]);
-                p1.add_to(&mut p1_sum[lane..]);
+                nll.add_to(&mut partial.nll[lane..]);
+                p0.add_to(&mut partial.params[0][lane..]);
+                p1.add_to(&mut partial.params[1][lane..]);
+                lane += T::On::<I>::N;
             }
         }
+        *self.totals.partial = partial;
     }
 }
 
@@ -436,22 +629,23 @@ impl<T: Element> Vectorised for Accumulate<'_, T> {
 pub(super) trait Source<T: Real>: Sync {
     /// The instruction set.
     fn level(&self) -> Level;
-    /// Fills in what belongs to the `n` elements from `first` on. Called once per block for shared
-    /// parameters (`first` = 0 at the time of setting up), once per chunk otherwise.
-    fn setup(&self, first: usize, n: usize, points: &mut Points<T>, scales: &mut Scales<T>);
     /// Whether parameters differ from element to element.
     fn per_element(&self) -> bool;
+    /// The matrix of [`Model`], in full precision, where parameters are shared.
+    fn matrix(&self) -> [[f64; 2]; 2];
+    /// Unit, matrix and shapes: once for all elements if they are shared, else of the `n` elements from
+    /// number `first` on, filling up the last group.
+    fn setup(&self, first: usize, n: usize, points: &mut Points<T>, scales: &mut Scales<T>);
     /// Effective logits of the first `n` points.
     fn logits(&self, points: &Points<T>, n: usize, logits: &mut Logits<T>, outside: &mut List);
     /// Everything about element `index` by the scalar kernels.
     fn scalar(&self, index: usize, margin: T, smoothing: Smoothing<T>) -> [f64; 4];
 }
 
-/// w = unit·|D| over whole registers.
+/// w = unit·|D|.
 struct Scale<'a, T> {
-    margins: &'a Column<T>,
-    unit: &'a Column<T>,
-    n: usize,
+    margins: In<'a, T>,
+    scales: &'a Scales<T>,
     w: &'a mut Column<T>,
 }
 
@@ -459,20 +653,23 @@ impl<T: Element> Vectorised for Scale<'_, T> {
     type Output = ();
     #[inline(always)]
     fn run<I: Isa>(self) {
-        for at in (0..self.n).step_by(T::On::<I>::N) {
-            let d: T::On<I> = load(self.margins, at);
-            (d.abs() * load(self.unit, at)).store(&mut self.w.0[at..]);
+        for (g, margins) in self.margins.iter().enumerate().take(GROUPS) {
+            let mut lane = 0;
+            while lane < SUM_LANES {
+                let d = T::On::<I>::load(&margins[lane..]).abs();
+                self.w.put(g, lane, d * self.scales.unit(g, lane));
+                lane += T::On::<I>::N;
+            }
         }
     }
 }
 
-/// Copies the elements of a chunk, and fills up with `pad`.
-fn fill<T: Copy>(column: &mut Column<T>, from: &[T], pad: T) {
-    let (head, tail) = column.0.split_at_mut(from.len());
-    head.copy_from_slice(from);
-    // Whole registers beyond the last element are never read.
-    let end = tail.len().min(MAX_LANES);
-    tail[..end].fill(pad);
+/// Scratch space of one block.
+struct Block<T> {
+    points: Points<T>,
+    scales: Scales<T>,
+    logits: Logits<T>,
+    partial: Partial,
 }
 
 /// Evaluates one block, whose first element is number `first` of the batch.
@@ -482,77 +679,103 @@ fn block<T: Real, S: Source<T>>(
     batch: &Batch<'_, T>,
     rows: &mut Rows<'_, T>,
 ) -> Sums {
-    let level = source.level();
-    let zero = T::num(0.0);
-    let mut margins = Column::new(0.0);
-    let mut points = Points { w: Column::new(0.0), shape: Column::new(0.0), shared: !source.per_element() };
-    let mut scales = Scales {
-        unit: Column::new(0.0),
-        matrix: [Column::new(0.0), Column::new(0.0), Column::new(0.0), Column::new(0.0)],
+    let per_element = source.per_element();
+    let points = Points { w: Column::new(0.0), shape: Column::new(0.0), shared: !per_element };
+    let scales = if per_element {
+        Scales::each()
+    } else {
+        Scales::Shared { unit: T::num(0.0), matrix: [T::num(0.0); 4] }
     };
-    let mut logits = Logits::new();
-    let mut results = Results([Column::new(0.0), Column::new(0.0), Column::new(0.0), Column::new(0.0)]);
-    let (mut weights, mut upstream) = (Column::new(0.0), Column::new(0.0));
-    let mut outside = List::new();
-    let mut partial = Partial::ZERO;
-    source.setup(first, CHUNK.min(batch.len()), &mut points, &mut scales);
+    let mut space = Block { points, scales, logits: Logits::new(), partial: Partial::ZERO };
     for start in (0..batch.len()).step_by(CHUNK) {
         let end = (start + CHUNK).min(batch.len());
-        let n = end - start;
-        if source.per_element() && start > 0 {
-            source.setup(first + start, n, &mut points, &mut scales);
+        if per_element || start == 0 {
+            source.setup(first + start, end - start, &mut space.points, &mut space.scales);
         }
-        fill(&mut margins, &batch.margins[start..end], zero);
-        outside.clear();
-        level.dispatch(Scale { margins: &margins, unit: &scales.unit, n, w: &mut points.w });
-        source.logits(&points, n, &mut logits, &mut outside);
-        level.dispatch(Losses {
-            margins: &margins,
-            points: &points,
-            logits: &logits,
-            scales: &scales,
-            epsilon: batch.smoothing.epsilon(),
-            n,
-            results: &mut results,
-            outside: &mut outside,
-        });
-        for &i in outside.as_slice() {
-            let i = i as usize;
-            let row = source.scalar(first + start + i, margins.0[i], batch.smoothing);
-            for (column, x) in results.0.iter_mut().zip(row) {
-                column.0[i] = T::num(x);
-            }
-        }
-        // The padding must not count.
-        let padded = n.next_multiple_of(SUM_LANES).min(CHUNK);
-        for column in &mut results.0 {
-            column.0[n..padded].fill(zero);
-        }
-        let optional = |slice: Option<&[T]>, column: &mut Column<T>| {
-            slice.map(|slice| fill(column, &slice[start..end], zero)).is_some()
-        };
-        let weighted = optional(batch.weights, &mut weights);
-        let chained = optional(batch.upstream, &mut upstream);
-        level.dispatch(Accumulate {
-            margins: &margins,
-            weights: weighted.then_some(&weights),
-            upstream: chained.then_some(&upstream),
-            n,
-            results: &mut results,
-            partial: &mut partial,
-        });
-        let Rows { nll, d_margin, d_params: [p0, p1], .. } = rows;
-        for (to, from) in [nll, d_margin, p0, p1].into_iter().zip(&results.0) {
-            if let Some(to) = to {
-                to[start..end].copy_from_slice(&from.0[..n]);
-            }
-        }
+        chunk(source, first + start, &batch.slice(start..end), rows, start, &mut space);
     }
-    let mut sums = partial.fold();
+    let mut sums = space.partial.fold(source.matrix());
     if batch.weights.is_none() {
         sums.weight = batch.len() as f64;
     }
     sums
+}
+
+/// Evaluates one chunk; its rows begin at `start`.
+fn chunk<T: Real, S: Source<T>>(
+    source: &S,
+    first: usize,
+    batch: &Batch<'_, T>,
+    rows: &mut Rows<'_, T>,
+    start: usize,
+    space: &mut Block<T>,
+) {
+    let Block { points, scales, logits, partial } = space;
+    let level = source.level();
+    let n = batch.len();
+    let zero = T::num(0.0);
+    // Whole groups are read and written in place.
+    let (groups, rest) = batch.margins.as_chunks();
+    let whole = rest.is_empty();
+    let mut copy = Column([[zero; SUM_LANES]; GROUPS + 1]);
+    let margins = if whole {
+        groups
+    } else {
+        copy.fill(batch.margins, zero);
+        &copy.0[..n.div_ceil(SUM_LANES)]
+    };
+    level.dispatch(Scale { margins, scales, w: &mut points.w });
+    let mut outside = List::new();
+    source.logits(points, n, logits, &mut outside);
+    let losses = || Losses { margins, points, logits, scales, epsilon: batch.smoothing.epsilon() };
+    if whole && outside.as_slice().is_empty() {
+        let fused = Fused {
+            losses: losses(),
+            totals: Totals {
+                margins,
+                weights: batch.weights.map(|w| w.as_chunks().0),
+                upstream: batch.upstream.map(|g| g.as_chunks().0),
+                outputs: rows.columns().map(|to| to.map(|to| to[start..start + n].as_chunks_mut().0)),
+                partial,
+            },
+        };
+        level.dispatch(fused);
+        return;
+    }
+    let mut results = [Column::new(0.0); 4];
+    level.dispatch(Unfused { losses: losses(), results: &mut results });
+    for &i in outside.as_slice() {
+        let i = i as usize;
+        let row = source.scalar(first + i, batch.margins[i], batch.smoothing);
+        for (column, x) in results.iter_mut().zip(row) {
+            column.flat_mut()[i] = T::num(x);
+        }
+    }
+    // The padding must not count.
+    for column in &mut results {
+        column.flat_mut()[n..].fill(zero);
+    }
+    let (mut weights, mut upstream) = (Column::new(0.0), Column::new(0.0));
+    let padded =
+        |slice: Option<&[T]>, column: &mut Column<T>| slice.map(|slice| column.fill(slice, zero)).is_some();
+    let weighted = padded(batch.weights, &mut weights);
+    let chained = padded(batch.upstream, &mut upstream);
+    let mut written = [Column::new(0.0); 4];
+    level.dispatch(Rest {
+        results: &results,
+        totals: Totals {
+            margins,
+            weights: weighted.then_some(&weights.0[..margins.len()]),
+            upstream: chained.then_some(&upstream.0[..margins.len()]),
+            outputs: written.each_mut().map(|column| Some(&mut column.0[..])),
+            partial,
+        },
+    });
+    for (to, from) in rows.columns().into_iter().zip(&written) {
+        if let Some(to) = to {
+            to[start..start + n].copy_from_slice(&from.flat()[..n]);
+        }
+    }
 }
 
 /// Evaluates a batch whose slices have been checked, and adds its blocks as a balanced tree.
@@ -566,9 +789,9 @@ pub(super) fn tree<T: Real, S: Source<T>>(
         return block(source, first, batch, &mut rows);
     }
     let half = split(batch.len());
-    let (low, high) = batch.split_at(half);
     let (low_rows, high_rows) = rows.split_at(half);
-    tree(source, first, &low, low_rows).plus(tree(source, first + half, &high, high_rows))
+    let low = tree(source, first, &batch.slice(0..half), low_rows);
+    low.plus(tree(source, first + half, &batch.slice(half..batch.len()), high_rows))
 }
 
 /// Where the tree divides more than one block: the largest power of two of blocks below the length.
@@ -590,8 +813,8 @@ pub(super) fn par_tree<T: Real, S: Source<T>>(
         return tree(source, first, batch, rows);
     }
     let half = split(batch.len());
-    let (low, high) = batch.split_at(half);
     let (low_rows, high_rows) = rows.split_at(half);
+    let (low, high) = (batch.slice(0..half), batch.slice(half..batch.len()));
     let (a, b) = rayon::join(
         || par_tree(source, first, &low, low_rows),
         || par_tree(source, first + half, &high, high_rows),

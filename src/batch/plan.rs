@@ -5,14 +5,15 @@ use super::pipeline::{self, CHUNK, Column, List, Logits, Points, Scales, Source}
 use super::{Batch, BatchError, Coordinates, Rows, Sums};
 use crate::canonical::lanes::{Element, Logit};
 use crate::float::Real;
-use crate::lanes::{Isa, Lanes, MAX_LANES};
+use crate::lanes::{Isa, Lanes, MAX_LANES, SUM_LANES};
 use crate::level::{Level, Vectorised};
 use crate::loss::{Integral, Model, Smoothing, Strength, row};
 use crate::special::tables::{
     PLAN7_CHEBYSHEV, PLAN7_MONOMIAL, PLAN7_NODES, PLAN13_CHEBYSHEV, PLAN13_MONOMIAL, PLAN13_NODES,
 };
 
-/// One p(β) for all margins, prepared as piecewise polynomials of ℓ/w, ℓ′ and −ℓ_v/w³ in w = unit·|D|.
+/// One p(β) for all margins, prepared as piecewise polynomials of ℓ/w, ℓ′ and −ℓ_v/w (in the
+/// first piece −ℓ_v/w³) in w = unit·|D|.
 ///
 /// Preparing costs some hundred evaluations of the integral, and evaluating a few multiply-adds per
 /// element and polynomial. The table lies in the plan itself (f32 5.5 KB, f64 41 KB; `Box` it to move it
@@ -119,6 +120,8 @@ pub(super) fn worthwhile<T: Real, S: Strength<T>>(beta: &S) -> usize {
 pub trait Tabulated: Element {
     /// The rows of [`Lanes::rows`].
     type Rows: Copy + Send + Sync + core::fmt::Debug;
+    /// The columns of [`Lanes::columns`].
+    type Columns: Copy + Send + Sync + core::fmt::Debug;
     /// Nodes per piece: the degree and 1.
     const PER_PIECE: usize;
     /// The exponent of the first piece's end, for mean margins x and v (σ).
@@ -129,8 +132,16 @@ pub trait Tabulated: Element {
     fn nodes() -> &'static [f64];
     /// Sets the polynomials of a piece to those through `values`.
     fn fit(rows: &mut Self::Rows, piece: usize, values: &[[f64; 4]]);
-    /// Polynomials at `t`.
-    fn evaluate<V: Lanes<Scalar = Self>>(rows: &Self::Rows, index: &[u32; MAX_LANES], t: V) -> [V; 4];
+    /// Polynomials at two registers of `t`, of a table of so many pieces.
+    fn evaluate<V: Lanes<Scalar = Self>>(
+        rows: &Self::Rows,
+        columns: &Self::Columns,
+        pieces: usize,
+        index: &[[u32; MAX_LANES]; 2],
+        t: [V; 2],
+    ) -> [[V; 3]; 2];
+    /// Copies the rows of the first 32 pieces.
+    fn columns(rows: &Self::Rows) -> Self::Columns;
 }
 
 /// A matrix times four columns.
@@ -154,7 +165,7 @@ const END_EXPONENT: i32 = 8;
 const START_EXPONENT: i32 = -16;
 
 macro_rules! tabulated {
-    ($t:ident, $nodes:literal, $bits:literal, $node_table:ident, $chebyshev:ident, $monomial:ident, $gamma:expr, $lognormal:expr) => {
+    ($t:ident, $nodes:literal, $bits:literal, $node_table:ident, $chebyshev:ident, $monomial:ident, $gamma:expr, $lognormal:expr, {$($columns:item)*}) => {
         impl Tabulated for $t {
             type Rows = [[[$t; 4]; $nodes]; 1 + ((END_EXPONENT - START_EXPONENT) as usize) * (1 << $bits)];
             const PER_PIECE: usize = $nodes;
@@ -185,14 +196,7 @@ macro_rules! tabulated {
                 polynomial[0] = core::array::from_fn(|f| polynomial[0][f] + centre[f]);
                 rows[piece] = polynomial.map(|row| row.map(|x| x as $t));
             }
-            #[inline(always)]
-            fn evaluate<V: Lanes<Scalar = Self>>(
-                rows: &Self::Rows,
-                index: &[u32; MAX_LANES],
-                t: V,
-            ) -> [V; 4] {
-                V::rows(rows, index, t)
-            }
+            $($columns)*
         }
     };
 }
@@ -204,7 +208,30 @@ tabulated!(
     PLAN7_CHEBYSHEV,
     PLAN7_MONOMIAL,
     |v| num_traits::Float::log2(1.0 / (1.0 + 6.0 * v)),
-    |s| -6.2 * s * s - 0.6
+    |s| -6.2 * s * s - 0.6,
+    {
+        type Columns = [[[f32; 32]; 3]; 7];
+        fn columns(rows: &Self::Rows) -> Self::Columns {
+            core::array::from_fn(|j| {
+                core::array::from_fn(|f| core::array::from_fn(|piece| rows[piece][j][f]))
+            })
+        }
+        #[inline(always)]
+        fn evaluate<V: Lanes<Scalar = f32>>(
+            rows: &Self::Rows,
+            columns: &Self::Columns,
+            pieces: usize,
+            index: &[[u32; MAX_LANES]; 2],
+            t: [V; 2],
+        ) -> [[V; 3]; 2] {
+            if V::COLUMNS && pieces <= 32 {
+                return V::columns(columns, index, t);
+            }
+            let [a, b, c, _] = V::rows(rows, &index[0], t[0]);
+            let [d, e, f, _] = V::rows(rows, &index[1], t[1]);
+            [[a, b, c], [d, e, f]]
+        }
+    }
 );
 tabulated!(
     f64,
@@ -214,10 +241,26 @@ tabulated!(
     PLAN13_CHEBYSHEV,
     PLAN13_MONOMIAL,
     |v| num_traits::Float::log2(0.6 / (1.0 + 8.0 * v)),
-    |s| -8.0 * s * s - 2.6
+    |s| -8.0 * s * s - 2.6,
+    {
+        type Columns = ();
+        fn columns(_rows: &Self::Rows) -> Self::Columns {}
+        #[inline(always)]
+        fn evaluate<V: Lanes<Scalar = f64>>(
+            rows: &Self::Rows,
+            _columns: &Self::Columns,
+            _pieces: usize,
+            index: &[[u32; MAX_LANES]; 2],
+            t: [V; 2],
+        ) -> [[V; 3]; 2] {
+            let [a, b, c, _] = V::rows(rows, &index[0], t[0]);
+            let [d, e, f, _] = V::rows(rows, &index[1], t[1]);
+            [[a, b, c], [d, e, f]]
+        }
+    }
 );
 
-/// Piecewise polynomials of ℓ/w, ℓ′ and −ℓ_v/w³ in w.
+/// Piecewise polynomials of ℓ/w, ℓ′ and −ℓ_v/w (first piece: w³) in w.
 #[derive(Clone, Debug)]
 struct Table<T: Tabulated> {
     /// Whether there are any: not where the vector kernels do not reach.
@@ -227,11 +270,13 @@ struct Table<T: Tabulated> {
     /// The exponent of the first piece's end.
     exponent: i32,
     rows: T::Rows,
+    columns: T::Columns,
 }
 
 impl<T: Tabulated> Table<T> {
     fn empty() -> Self {
-        Self { filled: false, from_zero: false, exponent: 0, rows: T::empty() }
+        let rows = T::empty();
+        Self { filled: false, from_zero: false, exponent: 0, rows, columns: T::columns(&rows) }
     }
 
     /// How many pieces.
@@ -276,7 +321,7 @@ impl<T: Tabulated> Table<T> {
         for first in (start..self.pieces()).step_by(at_once) {
             let last = (first + at_once).min(self.pieces());
             let n = (last - first) * T::PER_PIECE;
-            for (piece, w) in (first..last).zip(points.w.0.chunks_exact_mut(T::PER_PIECE)) {
+            for (piece, w) in (first..last).zip(points.w.flat_mut().chunks_exact_mut(T::PER_PIECE)) {
                 let (begin, width) = self.piece(piece);
                 for (w, t) in w.iter_mut().zip(nodes) {
                     *w = begin + (0.5 + t) * width;
@@ -288,6 +333,7 @@ impl<T: Tabulated> Table<T> {
             }
             level.dispatch(Fit { points: &points, logits: &logits, pieces: first..last, table: self });
         }
+        self.columns = T::columns(&self.rows);
         self.filled = true;
     }
 }
@@ -307,13 +353,14 @@ impl<T: Tabulated> Vectorised for Fit<'_, T> {
         for (k, piece) in self.pieces.enumerate() {
             for (i, value) in values[..T::PER_PIECE].iter_mut().enumerate() {
                 let at = k * T::PER_PIECE + i;
-                let w = self.points.w.0[at];
+                let w = self.points.w.flat()[at];
                 let inv = 1.0 / w;
-                let cube = inv * inv * inv;
+                // w³ is how it begins, but too steep for a polynomial further out.
+                let power = if piece == 0 { inv * inv * inv } else { inv };
                 *value = [
-                    self.logits.value.0[at] * inv,
-                    self.logits.slope.0[at],
-                    self.logits.spread.0[at] * cube,
+                    self.logits.value.flat()[at] * inv,
+                    self.logits.slope.flat()[at],
+                    self.logits.spread.flat()[at] * power,
                     0.0,
                 ];
             }
@@ -346,20 +393,34 @@ impl<T: Tabulated> Vectorised for TableLogits<'_, T> {
         let bias = if T::PIECE_BITS == 1 { 127 } else { 1023 };
         let first = ((bias + table.exponent) as u32) << T::PIECE_BITS;
         let last = (table.pieces() - 1) as u32;
-        let mut index = [0; MAX_LANES];
-        for at in (0..self.n).step_by(T::On::<I>::N) {
-            let w = T::On::<I>::load(&self.points.w.0[at..]);
-            let t = w.locate(first, last, &mut index);
-            let t = w.select_lt(start, w.mul_add(inverse, T::On::<I>::splat(-0.5)), t);
-            let [a, slope, c, _] = T::evaluate(&table.rows, &index, t);
-            self.logits.store(at, Logit { value: w * a, slope, spread: (w * w) * (w * c) });
-            let small = zero.select_lt(w, one, at_zero);
-            let beyond = w.select_lt(end, w.select_lt(least, small, zero), one);
-            if zero.any_lt(beyond) {
-                let mut flags = [T::num(0.0); MAX_LANES];
-                beyond.store(&mut flags);
-                let n = T::On::<I>::N.min(self.n - at);
-                (0..n).filter(|&i| flags[i].wide() > 0.0).for_each(|i| self.beyond.push(at + i));
+        let pieces = table.pieces();
+        let groups = self.n.div_ceil(SUM_LANES).min(CHUNK / SUM_LANES);
+        let mut index = [[0; MAX_LANES]; 2];
+        // Two registers at once: every look-up of a coefficient serves both.
+        for g in (0..groups).step_by(2) {
+            let pair = [g, (g + 1).min(groups - 1)];
+            let mut lane = 0;
+            while lane < SUM_LANES {
+                let w: [T::On<I>; 2] = [self.points.w.get(pair[0], lane), self.points.w.get(pair[1], lane)];
+                let mut t = w;
+                for k in 0..2 {
+                    let fraction = w[k].locate(first, last, &mut index[k]);
+                    let from_start = w[k].mul_add(inverse, T::On::<I>::splat(-0.5));
+                    t[k] = w[k].select_lt(start, from_start, fraction);
+                }
+                let values = T::evaluate(&table.rows, &table.columns, pieces, &index, t);
+                for k in 0..2 {
+                    let (w, [a, slope, c]) = (w[k], values[k]);
+                    let power = w.select_lt(start, (w * w) * w, w);
+                    let logit = Logit { value: w * a, slope, spread: power * c };
+                    self.logits.put(pair[k], lane, logit);
+                    let small = zero.select_lt(w, one, at_zero);
+                    let beyond = w.select_lt(end, w.select_lt(least, small, zero), one);
+                    if k == 0 || pair[1] > pair[0] {
+                        self.beyond.push_flagged(beyond, pair[k] * SUM_LANES + lane, self.n);
+                    }
+                }
+                lane += T::On::<I>::N;
             }
         }
     }
@@ -371,6 +432,9 @@ impl<T: Real, S: Strength<T>> Source<T> for Plan<T, S> {
     }
     fn per_element(&self) -> bool {
         false
+    }
+    fn matrix(&self) -> [[f64; 2]; 2] {
+        self.shared.model.matrix
     }
     fn setup(&self, first: usize, n: usize, points: &mut Points<T>, scales: &mut Scales<T>) {
         self.shared.setup(first, n, points, scales);
@@ -385,17 +449,17 @@ impl<T: Real, S: Strength<T>> Source<T> for Plan<T, S> {
         if beyond.as_slice().is_empty() {
             return;
         }
-        let mut few = Points { w: Column::new(0.0), shape: points.shape, shared: true };
-        for (w, &i) in few.w.0.iter_mut().zip(beyond.as_slice()) {
-            *w = points.w.0[i as usize];
+        let mut few = Points { w: Column::new(1.0), shape: points.shape, shared: true };
+        for (w, &i) in few.w.flat_mut().iter_mut().zip(beyond.as_slice()) {
+            *w = points.w.flat()[i as usize];
         }
         let mut found = Logits::new();
         let mut still = List::new();
         self.shared.logits(&few, beyond.as_slice().len(), &mut found, &mut still);
         for (j, &i) in beyond.as_slice().iter().enumerate() {
-            logits.value.0[i as usize] = found.value.0[j];
-            logits.slope.0[i as usize] = found.slope.0[j];
-            logits.spread.0[i as usize] = found.spread.0[j];
+            logits.value.flat_mut()[i as usize] = found.value.flat()[j];
+            logits.slope.flat_mut()[i as usize] = found.slope.flat()[j];
+            logits.spread.flat_mut()[i as usize] = found.spread.flat()[j];
         }
         for &j in still.as_slice() {
             outside.push(beyond.as_slice()[j as usize] as usize);

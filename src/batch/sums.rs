@@ -30,26 +30,51 @@ impl Sums {
     }
 }
 
+/// Sixteen partial sums.
+type Lanes = [f64; SUM_LANES];
+
 /// Partial sums of one block.
 #[derive(Clone, Copy)]
 #[repr(align(64))]
-pub(super) struct Partial(pub(super) [[f64; SUM_LANES]; 4]);
+pub(super) struct Partial {
+    pub(super) weight: Lanes,
+    pub(super) nll: Lanes,
+    /// D ∂/∂D and ∂/∂v, from which the parameters' derivatives come by the matrix of the model…
+    pub(super) elastic: Lanes,
+    pub(super) spread: Lanes,
+    /// … and such derivatives themselves, of elements for which they are all there is.
+    pub(super) params: [Lanes; 2],
+}
 
 impl Partial {
-    pub(super) const ZERO: Self = Self([[0.0; SUM_LANES]; 4]);
+    pub(super) const ZERO: Self = Self {
+        weight: [0.0; SUM_LANES],
+        nll: [0.0; SUM_LANES],
+        elastic: [0.0; SUM_LANES],
+        spread: [0.0; SUM_LANES],
+        params: [[0.0; SUM_LANES]; 2],
+    };
 
-    /// The lanes folded in halves.
-    pub(super) fn fold(self) -> Sums {
-        let [weight, nll, p0, p1] = self.0.map(|mut lanes| {
-            let mut n = SUM_LANES;
-            while n > 1 {
-                n /= 2;
-                for j in 0..n {
-                    lanes[j] += lanes[j + n];
-                }
-            }
-            lanes[0]
-        });
-        Sums { weight, nll, d_params: [p0, p1] }
+    /// The sums, with the matrix of the model.
+    pub(super) fn fold(self, matrix: [[f64; 2]; 2]) -> Sums {
+        let (elastic, spread) = (fold(self.elastic), fold(self.spread));
+        let of = |i: usize| {
+            // A matrix of a model that only the scalar kernels take may be infinite.
+            let term = |factor: f64, sum: f64| if sum == 0.0 { 0.0 } else { factor * sum };
+            fold(self.params[i]) + (term(matrix[i][0], elastic) + term(matrix[i][1], spread))
+        };
+        Sums { weight: fold(self.weight), nll: fold(self.nll), d_params: [of(0), of(1)] }
     }
+}
+
+/// The lanes added in halves.
+fn fold(mut lanes: Lanes) -> f64 {
+    let mut n = SUM_LANES;
+    while n > 1 {
+        n /= 2;
+        for j in 0..n {
+            lanes[j] += lanes[j + n];
+        }
+    }
+    lanes[0]
 }

@@ -44,6 +44,8 @@ pub trait Scalar: Copy + PartialOrd + Send + Sync + 'static {
     fn num(x: f64) -> Self;
     /// The same number as an f64.
     fn wide(self) -> f64;
+    /// An integral number from 0 to 31 as an integer.
+    fn small_integer(self) -> u32;
 
     /// (eʳ − 1 − r)/r²: these are polynomials of [`crate::special::tables`], as long as the precision needs.
     fn exp_tail<V: Lanes<Scalar = Self>>(r: V) -> V;
@@ -104,10 +106,16 @@ pub trait Lanes:
     fn abs(self) -> Self;
     /// √x.
     fn sqrt(self) -> Self;
-    /// 2ⁿ for integral n within the exponents of normal numbers.
-    fn exp2_int(self) -> Self;
+    /// 2ⁿ for `self` = n + [`Scalar::MAGIC`], n integral and within the exponents of normal numbers.
+    fn exp2_biased(self) -> Self;
     /// (m, n) with x = m·2ⁿ, m in [1, 2), n integral; x must be positive and normal.
     fn split(self) -> (Self, Self);
+
+    /// 2ⁿ for integral n within the exponents of normal numbers.
+    #[inline(always)]
+    fn exp2_int(self) -> Self {
+        (self + Self::splat(Self::Scalar::MAGIC)).exp2_biased()
+    }
 
     /// The nearest integer, ties to even, for |x| < 2⁵¹ (f32: 2²²).
     #[inline(always)]
@@ -136,6 +144,41 @@ pub trait Lanes:
         let mut flags = [Self::Scalar::num(0.0); MAX_LANES];
         self.select_lt(rhs, Self::splat(1.0), Self::splat(0.0)).store(&mut flags);
         flags[..Self::N].iter().any(|&f| f.wide() != 0.0)
+    }
+
+    /// Writes the lanes where `code` equals `region` side by side to the front of `to`, and returns
+    /// their number. May write garbage behind them, up to `N` numbers in all.
+    #[inline(always)]
+    fn compress(self, code: Self, region: Self, to: &mut [Self::Scalar]) -> usize {
+        let zero = Self::Scalar::num(0.0);
+        let (mut lanes, mut codes, mut regions) = ([zero; MAX_LANES], [zero; MAX_LANES], [zero; MAX_LANES]);
+        self.store(&mut lanes);
+        code.store(&mut codes);
+        region.store(&mut regions);
+        let mut count = 0;
+        for lane in 0..Self::N {
+            to[count] = lanes[lane];
+            count += usize::from(codes[lane] == regions[lane]);
+        }
+        count
+    }
+
+    /// The inverse: `self` with the lanes where `code` equals `region` taken from the front of `from`, and
+    /// their number. `from` must hold at least `N` numbers.
+    #[inline(always)]
+    fn expand(self, code: Self, region: Self, from: &[Self::Scalar]) -> (Self, usize) {
+        let zero = Self::Scalar::num(0.0);
+        let (mut lanes, mut codes, mut regions) = ([zero; MAX_LANES], [zero; MAX_LANES], [zero; MAX_LANES]);
+        self.store(&mut lanes);
+        code.store(&mut codes);
+        region.store(&mut regions);
+        let mut count = 0;
+        for lane in 0..Self::N {
+            let taken = codes[lane] == regions[lane];
+            lanes[lane] = if taken { from[count] } else { lanes[lane] };
+            count += usize::from(taken);
+        }
+        (Self::load(&lanes), count)
     }
 
     /// Adds the lanes, as f64, to as many sums from the front of `sums`.
@@ -173,6 +216,33 @@ pub trait Lanes:
         value
     }
 
+    /// Whether [`Lanes::columns`] is faster than [`Lanes::rows`].
+    const COLUMNS: bool = false;
+
+    /// As [`Lanes::rows`] for two registers and three polynomials of up to 32 rows, with the same bits, column
+    /// by column: a column fits two registers, from which a permutation picks.
+    #[inline(always)]
+    fn columns<const D: usize>(
+        columns: &[[[Self::Scalar; 32]; 3]; D],
+        index: &[[u32; MAX_LANES]; 2],
+        t: [Self; 2],
+    ) -> [[Self; 3]; 2] {
+        let mut value = [[Self::splat(0.0); 3]; 2];
+        for j in (0..D).rev() {
+            for f in 0..3 {
+                for k in 0..2 {
+                    let mut lanes = [Self::Scalar::num(0.0); MAX_LANES];
+                    for lane in 0..Self::N {
+                        lanes[lane] = columns[j][f][index[k][lane] as usize & 31];
+                    }
+                    let c = Self::load(&lanes);
+                    value[k][f] = if j == D - 1 { c } else { value[k][f].mul_add(t[k], c) };
+                }
+            }
+        }
+        value
+    }
+
     /// Σ cⱼ xʲ in every lane: Horner's rule on the even and the odd coefficients side by side,
     /// which halves the chain.
     #[inline(always)]
@@ -195,7 +265,7 @@ pub trait Lanes:
 }
 
 macro_rules! number {
-    ($t:ident, $bits:ident, $signed:ident, $mantissa:literal, $magic:literal, $two:literal, $bias:literal) => {
+    ($t:ident, $bits:ident, $mantissa:literal, $two:literal, $bias:literal) => {
         impl Lanes for $t {
             type Scalar = $t;
             const N: usize = 1;
@@ -228,9 +298,9 @@ macro_rules! number {
                 num_traits::Float::sqrt(self)
             }
             #[inline(always)]
-            fn exp2_int(self) -> Self {
+            fn exp2_biased(self) -> Self {
                 const ONE: $bits = ($bias as $bits) << $mantissa;
-                $t::from_bits(((self + $magic).to_bits() << $mantissa).wrapping_add(ONE))
+                $t::from_bits((self.to_bits() << $mantissa).wrapping_add(ONE))
             }
             #[inline(always)]
             fn split(self) -> (Self, Self) {
@@ -256,10 +326,14 @@ macro_rules! number {
         }
     };
 }
-number!(f64, u64, i64, 52, 6_755_399_441_055_744.0, 4_503_599_627_370_496.0, 1023);
-number!(f32, u32, i32, 23, 12_582_912.0, 8_388_608.0, 127);
+number!(f64, u64, 52, 4_503_599_627_370_496.0, 1023);
+number!(f32, u32, 23, 8_388_608.0, 127);
 
 impl Scalar for f64 {
+    #[inline(always)]
+    fn small_integer(self) -> u32 {
+        (self + 4_503_599_627_370_496.0).to_bits() as u32 & 31
+    }
     #[inline(always)]
     fn num(x: f64) -> Self {
         x as Self
@@ -302,6 +376,10 @@ impl Scalar for f64 {
 }
 
 impl Scalar for f32 {
+    #[inline(always)]
+    fn small_integer(self) -> u32 {
+        (self + 8_388_608.0).to_bits() & 31
+    }
     #[inline(always)]
     fn num(x: f64) -> Self {
         x as Self
@@ -446,8 +524,8 @@ impl<const N: usize> Lanes for Block<N> {
         self.map(Lanes::sqrt)
     }
     #[inline(always)]
-    fn exp2_int(self) -> Self {
-        self.map(Lanes::exp2_int)
+    fn exp2_biased(self) -> Self {
+        self.map(Lanes::exp2_biased)
     }
     #[inline(always)]
     fn split(self) -> (Self, Self) {

@@ -13,7 +13,7 @@ impl Isa for Portable {
 }
 
 macro_rules! register {
-    ($v:ident, $t:ident, $n:literal, $bits:ident, $u:ident, $mantissa:literal, $magic:literal, $two:literal, $bias:literal) => {
+    ($v:ident, $t:ident, $n:literal, $bits:ident, $u:ident, $mantissa:literal, $two:literal, $bias:literal) => {
         impl Lanes for $v {
             type Scalar = $t;
             const N: usize = $n;
@@ -52,9 +52,9 @@ macro_rules! register {
                 Self::sqrt(self)
             }
             #[inline(always)]
-            fn exp2_int(self) -> Self {
+            fn exp2_biased(self) -> Self {
                 let one: $t = 1.0;
-                let integer: $bits = wide::bytemuck::cast(self + Self::splat($magic));
+                let integer: $bits = wide::bytemuck::cast(self);
                 wide::bytemuck::cast((integer << $mantissa) + $bits::splat(one.to_bits()))
             }
             #[inline(always)]
@@ -84,5 +84,5 @@ macro_rules! register {
         }
     };
 }
-register!(f64x4, f64, 4, u64x4, u64, 52_u32, 6_755_399_441_055_744.0, 4_503_599_627_370_496.0, 1023.0);
-register!(f32x8, f32, 8, u32x8, u32, 23_u32, 12_582_912.0, 8_388_608.0, 127.0);
+register!(f64x4, f64, 4, u64x4, u64, 52_u32, 4_503_599_627_370_496.0, 1023.0);
+register!(f32x8, f32, 8, u32x8, u32, 23_u32, 8_388_608.0, 127.0);

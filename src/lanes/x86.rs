@@ -104,7 +104,7 @@ macro_rules! register {
         $add:ident $sub:ident $mul:ident $div:ident $fma:ident $sqrt:ident $max:ident $min:ident
         $set1:ident $loadu:ident $storeu:ident,
         $xor:ident $and:ident $or:ident ($cast:ident $back:ident) $set_bits:ident($bits:ident)
-        $iadd:ident $isll:ident $isrl:ident $mantissa:literal $magic:literal $two:literal $bias:literal,
+        $iadd:ident $isll:ident $isrl:ident $mantissa:literal $two:literal $bias:literal,
         $isub:ident $imax:ident $imin:ident $istore:ident pieces $piece:literal above $above:literal
     ) => {
         #[derive(Clone, Copy)]
@@ -156,9 +156,9 @@ macro_rules! register {
                 Self(op!($min(self.0, $set1(cap as $t))))
             }
             #[inline(always)]
-            fn exp2_int(self) -> Self {
+            fn exp2_biased(self) -> Self {
                 let one: $t = 1.0;
-                let integer = op!($cast($add(self.0, $set1($magic))));
+                let integer = op!($cast(self.0));
                 Self(op!($back($iadd($isll::<$mantissa>(integer), $set_bits(one.to_bits() as $bits)))))
             }
             #[inline(always)]
@@ -193,6 +193,19 @@ macro_rules! register {
     };
     (@F32x8) => {
         #[inline(always)]
+        fn compress(self, code: Self, region: Self, to: &mut [f32]) -> usize {
+            let mask = op!(_mm256_movemask_ps(_mm256_cmp_ps::<_CMP_EQ_OQ>(code.0, region.0))) as usize & 255;
+            Self(op!(_mm256_permutevar8x32_ps(self.0, order(COMPRESS_8[mask])))).store(to);
+            mask.count_ones() as usize
+        }
+        #[inline(always)]
+        fn expand(self, code: Self, region: Self, from: &[f32]) -> (Self, usize) {
+            let equal = op!(_mm256_cmp_ps::<_CMP_EQ_OQ>(code.0, region.0));
+            let mask = op!(_mm256_movemask_ps(equal)) as usize & 255;
+            let lanes = op!(_mm256_permutevar8x32_ps(Self::load(from).0, order(EXPAND_8[mask])));
+            (Self(op!(_mm256_blendv_ps(self.0, lanes, equal))), mask.count_ones() as usize)
+        }
+        #[inline(always)]
         fn select_lt(self, rhs: Self, yes: Self, no: Self) -> Self {
             Self(op!(_mm256_blendv_ps(no.0, yes.0, _mm256_cmp_ps::<_CMP_LT_OQ>(self.0, rhs.0))))
         }
@@ -217,6 +230,21 @@ macro_rules! register {
     };
     (@F64x4) => {
         #[inline(always)]
+        fn compress(self, code: Self, region: Self, to: &mut [f64]) -> usize {
+            let mask = op!(_mm256_movemask_pd(_mm256_cmp_pd::<_CMP_EQ_OQ>(code.0, region.0))) as usize & 15;
+            let halves = op!(_mm256_permutevar8x32_ps(_mm256_castpd_ps(self.0), order(COMPRESS_4[mask])));
+            Self(op!(_mm256_castps_pd(halves))).store(to);
+            mask.count_ones() as usize
+        }
+        #[inline(always)]
+        fn expand(self, code: Self, region: Self, from: &[f64]) -> (Self, usize) {
+            let equal = op!(_mm256_cmp_pd::<_CMP_EQ_OQ>(code.0, region.0));
+            let mask = op!(_mm256_movemask_pd(equal)) as usize & 15;
+            let from = op!(_mm256_castpd_ps(Self::load(from).0));
+            let lanes = op!(_mm256_castps_pd(_mm256_permutevar8x32_ps(from, order(EXPAND_4[mask]))));
+            (Self(op!(_mm256_blendv_pd(self.0, lanes, equal))), mask.count_ones() as usize)
+        }
+        #[inline(always)]
         fn select_lt(self, rhs: Self, yes: Self, no: Self) -> Self {
             Self(op!(_mm256_blendv_pd(no.0, yes.0, _mm256_cmp_pd::<_CMP_LT_OQ>(self.0, rhs.0))))
         }
@@ -235,6 +263,43 @@ macro_rules! register {
         }
     };
     (@F32x16) => {
+        const COLUMNS: bool = true;
+        #[inline(always)]
+        fn columns<const D: usize>(
+            columns: &[[[f32; 32]; 3]; D],
+            index: &[[u32; MAX_LANES]; 2],
+            t: [Self; 2],
+        ) -> [[Self; 3]; 2] {
+            // In bounds: one register from an array of its size; the permutation uses five bits of an index.
+            let index = [
+                op!(_mm512_loadu_si512(index[0].as_ptr().cast())),
+                op!(_mm512_loadu_si512(index[1].as_ptr().cast())),
+            ];
+            let mut value = [[t[0]; 3]; 2];
+            for j in (0..D).rev() {
+                for f in 0..3 {
+                    let (low, high) = columns[j][f].split_at(16);
+                    let (low, high) = (Self::load(low), Self::load(high));
+                    for k in 0..2 {
+                        let c = Self(op!(_mm512_permutex2var_ps(low.0, index[k], high.0)));
+                        value[k][f] = if j == D - 1 { c } else { value[k][f].mul_add(t[k], c) };
+                    }
+                }
+            }
+            value
+        }
+        #[inline(always)]
+        fn compress(self, code: Self, region: Self, to: &mut [Self::Scalar]) -> usize {
+            let mask = op!(_mm512_cmp_ps_mask::<_CMP_EQ_OQ>(code.0, region.0));
+            Self(op!(_mm512_maskz_compress_ps(mask, self.0))).store(to);
+            mask.count_ones() as usize
+        }
+        #[inline(always)]
+        fn expand(self, code: Self, region: Self, from: &[Self::Scalar]) -> (Self, usize) {
+            let mask = op!(_mm512_cmp_ps_mask::<_CMP_EQ_OQ>(code.0, region.0));
+            let lanes = op!(_mm512_mask_expand_ps(self.0, mask, Self::load(from).0));
+            (Self(lanes), mask.count_ones() as usize)
+        }
         #[inline(always)]
         fn select_lt(self, rhs: Self, yes: Self, no: Self) -> Self {
             Self(op!(_mm512_mask_blend_ps(_mm512_cmp_ps_mask::<_CMP_LT_OQ>(self.0, rhs.0), no.0, yes.0)))
@@ -264,6 +329,18 @@ macro_rules! register {
         }
     };
     (@F64x8) => {
+        #[inline(always)]
+        fn compress(self, code: Self, region: Self, to: &mut [Self::Scalar]) -> usize {
+            let mask = op!(_mm512_cmp_pd_mask::<_CMP_EQ_OQ>(code.0, region.0));
+            Self(op!(_mm512_maskz_compress_pd(mask, self.0))).store(to);
+            mask.count_ones() as usize
+        }
+        #[inline(always)]
+        fn expand(self, code: Self, region: Self, from: &[Self::Scalar]) -> (Self, usize) {
+            let mask = op!(_mm512_cmp_pd_mask::<_CMP_EQ_OQ>(code.0, region.0));
+            let lanes = op!(_mm512_mask_expand_pd(self.0, mask, Self::load(from).0));
+            (Self(lanes), mask.count_ones() as usize)
+        }
         #[inline(always)]
         fn select_lt(self, rhs: Self, yes: Self, no: Self) -> Self {
             Self(op!(_mm512_mask_blend_pd(_mm512_cmp_pd_mask::<_CMP_LT_OQ>(self.0, rhs.0), no.0, yes.0)))
@@ -296,7 +373,7 @@ register!(
     _mm256_add_ps _mm256_sub_ps _mm256_mul_ps _mm256_div_ps _mm256_fmadd_ps _mm256_sqrt_ps _mm256_max_ps _mm256_min_ps
     _mm256_set1_ps _mm256_loadu_ps _mm256_storeu_ps,
     _mm256_xor_si256 _mm256_and_si256 _mm256_or_si256 (_mm256_castps_si256 _mm256_castsi256_ps) _mm256_set1_epi32(i32)
-    _mm256_add_epi32 _mm256_slli_epi32 _mm256_srli_epi32 23 12_582_912.0 8_388_608.0 127.0,
+    _mm256_add_epi32 _mm256_slli_epi32 _mm256_srli_epi32 23 8_388_608.0 127.0,
     _mm256_sub_epi32 _mm256_max_epi32 _mm256_min_epi32 _mm256_storeu_si256 pieces 1 above 22
 );
 register!(
@@ -304,7 +381,7 @@ register!(
     _mm256_add_pd _mm256_sub_pd _mm256_mul_pd _mm256_div_pd _mm256_fmadd_pd _mm256_sqrt_pd _mm256_max_pd _mm256_min_pd
     _mm256_set1_pd _mm256_loadu_pd _mm256_storeu_pd,
     _mm256_xor_si256 _mm256_and_si256 _mm256_or_si256 (_mm256_castpd_si256 _mm256_castsi256_pd) _mm256_set1_epi64x(i64)
-    _mm256_add_epi64 _mm256_slli_epi64 _mm256_srli_epi64 52 6_755_399_441_055_744.0 4_503_599_627_370_496.0 1023.0,
+    _mm256_add_epi64 _mm256_slli_epi64 _mm256_srli_epi64 52 4_503_599_627_370_496.0 1023.0,
     _mm256_sub_epi32 _mm256_max_epi32 _mm256_min_epi32 _mm256_storeu_si256 pieces 2 above 50
 );
 register!(
@@ -312,7 +389,7 @@ register!(
     _mm512_add_ps _mm512_sub_ps _mm512_mul_ps _mm512_div_ps _mm512_fmadd_ps _mm512_sqrt_ps _mm512_max_ps _mm512_min_ps
     _mm512_set1_ps _mm512_loadu_ps _mm512_storeu_ps,
     _mm512_xor_si512 _mm512_and_si512 _mm512_or_si512 (_mm512_castps_si512 _mm512_castsi512_ps) _mm512_set1_epi32(i32)
-    _mm512_add_epi32 _mm512_slli_epi32 _mm512_srli_epi32 23 12_582_912.0 8_388_608.0 127.0,
+    _mm512_add_epi32 _mm512_slli_epi32 _mm512_srli_epi32 23 8_388_608.0 127.0,
     _mm512_sub_epi32 _mm512_max_epi32 _mm512_min_epi32 _mm512_storeu_si512 pieces 1 above 22
 );
 register!(
@@ -320,7 +397,7 @@ register!(
     _mm512_add_pd _mm512_sub_pd _mm512_mul_pd _mm512_div_pd _mm512_fmadd_pd _mm512_sqrt_pd _mm512_max_pd _mm512_min_pd
     _mm512_set1_pd _mm512_loadu_pd _mm512_storeu_pd,
     _mm512_xor_si512 _mm512_and_si512 _mm512_or_si512 (_mm512_castpd_si512 _mm512_castsi512_pd) _mm512_set1_epi64(i64)
-    _mm512_add_epi64 _mm512_slli_epi64 _mm512_srli_epi64 52 6_755_399_441_055_744.0 4_503_599_627_370_496.0 1023.0,
+    _mm512_add_epi64 _mm512_slli_epi64 _mm512_srli_epi64 52 4_503_599_627_370_496.0 1023.0,
     _mm512_sub_epi32 _mm512_max_epi32 _mm512_min_epi32 _mm512_storeu_si512 pieces 2 above 50
 );
 
@@ -392,4 +469,42 @@ fn rows_f64<const D: usize>(rows: &[[[f64; 4]; D]], index: &[u32; MAX_LANES], t:
         _mm256_permute2f128_pd::<0x31>(a, c),
         _mm256_permute2f128_pd::<0x31>(b, d),
     ])
+}
+
+/// For every mask of 8 lanes, which lane comes to which place: the set ones to the front.
+const COMPRESS_8: [u64; 256] = orders(8, false);
+/// The inverse.
+const EXPAND_8: [u64; 256] = orders(8, true);
+/// The same for 4 lanes of two halves each.
+const COMPRESS_4: [u64; 16] = orders(4, false);
+const EXPAND_4: [u64; 16] = orders(4, true);
+
+/// Eight bytes per mask: the source of each 32-bit place.
+const fn orders<const M: usize>(lanes: usize, expand: bool) -> [u64; M] {
+    let halves = 8 / lanes;
+    let mut table = [0; M];
+    let mut mask = 0;
+    while mask < M {
+        let (mut lane, mut front) = (0, 0);
+        while lane < lanes {
+            if mask >> lane & 1 == 1 {
+                let (to, from) = if expand { (lane, front) } else { (front, lane) };
+                let mut half = 0;
+                while half < halves {
+                    table[mask] |= ((from * halves + half) as u64) << (8 * (to * halves + half));
+                    half += 1;
+                }
+                front += 1;
+            }
+            lane += 1;
+        }
+        mask += 1;
+    }
+    table
+}
+
+/// Eight bytes as eight integers.
+#[inline(always)]
+fn order(bytes: u64) -> __m256i {
+    op!(_mm256_cvtepu8_epi32(_mm_cvtsi64_si128(bytes as i64)))
 }

@@ -16,13 +16,22 @@ pub(crate) struct ExpParts<V> {
     pub(crate) exp_m1_my: V,
 }
 
-/// y = n ln 2 + r, |r| ≤ ½ ln 2: returns (n, r, eʳ − 1 − r).
+/// y = n ln 2 + r, |r| ≤ ½ ln 2: returns n, for [`Lanes::exp2_int`] or plus MAGIC for
+/// [`Lanes::exp2_biased`], and r.
 #[inline(always)]
-fn exp_reduced<V: Lanes>(y: V) -> (V, V, V) {
+fn reduced<V: Lanes>(y: V) -> (V, V, V) {
     let (hi, lo) = V::Scalar::LN_2;
-    let n = (y * V::splat(core::f64::consts::LOG2_E)).round_int();
+    let magic = V::splat(V::Scalar::MAGIC);
+    let biased = y.mul_add(V::splat(core::f64::consts::LOG2_E), magic);
+    let n = biased - magic;
     let r = (-n).mul_add(V::splat(lo), (-n).mul_add(V::splat(hi), y));
-    (n, r, r * r * V::Scalar::exp_tail(r))
+    (n, biased, r)
+}
+
+/// eʳ − 1 for |r| ≤ ½ ln 2.
+#[inline(always)]
+fn reduced_m1<V: Lanes>(r: V) -> V {
+    (r * r).mul_add(V::Scalar::exp_tail(r), r)
 }
 
 /// eʸ for every y, with gradual underflow; ≤ 1 ulp for normal results.
@@ -32,9 +41,9 @@ fn exp_reduced<V: Lanes>(y: V) -> (V, V, V) {
 pub(crate) fn exp<V: Lanes>(y: V) -> V {
     let [zero, _, infinity] = V::Scalar::EXP_RANGE;
     let finite = y.at_least(zero).at_most(infinity);
-    let (n, r, p) = exp_reduced(finite);
+    let (n, _, r) = reduced(finite);
     let half = (n * V::splat(0.5)).round_int();
-    let value = (V::splat(1.0) + (r + p)) * half.exp2_int() * (n - half).exp2_int();
+    let value = (V::splat(1.0) + reduced_m1(r)) * half.exp2_int() * (n - half).exp2_int();
     // `at_least` turned NaN into a number: give it back. y − y is NaN for infinities too.
     let value = y.select_lt(V::splat(zero), V::splat(0.0), value);
     let value = V::splat(infinity).select_lt(y, V::splat(f64::INFINITY), value);
@@ -53,9 +62,26 @@ fn zero_or_nan<V: Lanes>(y: V) -> V {
 #[inline(always)]
 pub(crate) fn exp_node<V: Lanes>(y: V) -> V {
     let [_, normal, infinity] = V::Scalar::EXP_RANGE;
-    let (n, r, p) = exp_reduced(y.at_least(normal - 0.5).at_most(infinity - 1.0));
-    let value = (V::splat(1.0) + (r + p)) * n.exp2_int();
+    let (_, biased, r) = reduced(y.at_least(normal - 0.5).at_most(infinity - 1.0));
+    let scale = biased.exp2_biased();
+    let value = reduced_m1(r).mul_add(scale, scale);
     y.select_lt(V::splat(normal), V::splat(0.0), value)
+}
+
+/// eʸ for y ≤ 0, e⁻⁷⁰⁷ (f32: e⁻⁸⁷) from there down and for NaN; ≤ 1 ulp. The shortest of them: for terms
+/// of sums that such a number does not change.
+#[inline(always)]
+pub(crate) fn exp_neg<V: Lanes>(y: V) -> V {
+    exp_neg_parts(y).0
+}
+
+/// The same, and 1 − eʸ to full relative accuracy for small y (≤ 2.2 ulp).
+#[inline(always)]
+pub(crate) fn exp_neg_parts<V: Lanes>(y: V) -> (V, V) {
+    let (_, biased, r) = reduced(y.at_least(V::Scalar::EXP_RANGE[1]));
+    let scale = biased.exp2_biased();
+    let m1 = reduced_m1(r);
+    (m1.mul_add(scale, scale), (-scale).mul_add(m1, V::splat(1.0) - scale))
 }
 
 /// eʸ, eʸ − 1 and eʸ − 1 − y for y ≤ 709 (f32: 87.5), clamped to −700 (−86.5) from below.
@@ -67,8 +93,9 @@ pub(crate) fn exp_parts<V: Lanes>(y: V) -> ExpParts<V> {
     let one = V::splat(1.0);
     let [_, normal, infinity] = V::Scalar::EXP_RANGE;
     let y = y.at_least(if normal < -700.0 { -700.0 } else { normal + 0.5 }).at_most(infinity - 1.0);
-    let (n, r, p) = exp_reduced(y);
-    let scale = n.exp2_int();
+    let (n, biased, r) = reduced(y);
+    let scale = biased.exp2_biased();
+    let p = (r * r) * V::Scalar::exp_tail(r);
     let m1 = scale.mul_add(r + p, scale - one);
     // |y| ≤ ½ ln 2 has n = 0, r = y and scale = 1.
     let inside = n * n;

@@ -7,7 +7,7 @@
 use super::near::Near;
 use super::{Logit, neg_ln_1m, two_atanh};
 use crate::lanes::{Lanes, Scalar};
-use crate::special::elementary::{exp_node, exp_parts};
+use crate::special::elementary::{exp_neg, exp_neg_parts};
 use crate::special::tables::BOOLE;
 
 /// Which kernel an element takes.
@@ -23,9 +23,6 @@ use crate::special::tables::BOOLE;
 pub(crate) struct Region;
 
 impl Region {
-    /// The most regions of any precision, without the outside.
-    pub(crate) const MOST: usize = 9;
-
     /// How many regions there are, which is the number of the outside.
     pub(crate) const fn count<T: Gamma>() -> usize {
         2 * T::PIECES + 1
@@ -167,8 +164,7 @@ fn shifted<V: Lanes<Scalar: Gamma>>(piece: usize, x: V, v: V) -> Logit<V> {
     let k = one / v;
     let at = Recursion::new(x, v, k);
     let inner = V::Scalar::near(piece, at.y, at.kappa);
-    let parts = exp_parts(-inner.value);
-    let e = parts.exp;
+    let (e, one_minus_e) = exp_neg_parts(-inner.value);
     let upper = one / (one + e);
     let lower = e * upper;
     // ln T = −power + ln σ(ℓ(y))
@@ -177,10 +173,10 @@ fn shifted<V: Lanes<Scalar: Gamma>>(piece: usize, x: V, v: V) -> Logit<V> {
     let slope = at.rest - lower * inner.slope * (at.rest * at.rest);
     let spread = at.k2g - lower * (at.y * at.y).mul_add(inner.slope, inner.spread);
     let far = Logit::from_ln_tail(ln_t, slope, spread);
-    // Where T is near ½: ½ − T = −½(q − 1) − q·(½ − T(y)), q = (1 + c)⁻ᵏ.
-    let q = exp_parts(-at.power);
-    let half_y = V::splat(-0.5) * parts.exp_m1 * upper;
-    let h = -(q.exp.mul_add(half_y, V::splat(0.5) * q.exp_m1));
+    // Where T is near ½: ½ − T = ½(1 − q) − q·(½ − T(y)), q = (1 + c)⁻ᵏ.
+    let (q, one_minus_q) = exp_neg_parts(-at.power);
+    let half_y = V::splat(0.5) * one_minus_e * upper;
+    let h = (-q).mul_add(half_y, V::splat(0.5) * one_minus_q);
     let value = h.select_lt(V::splat(0.125), two_atanh(V::splat(2.0) * h), far.value);
     Logit { value, ..far }
 }
@@ -221,7 +217,7 @@ fn boole<V: Lanes<Scalar: Gamma>>(y: V, kappa: V, k: V) -> Sum<V> {
         let at = V::splat(n as f64);
         let ny = at * y;
         let Log { ln, inv, k2g } = Log::new(at * kappa, ny, k);
-        let phi = exp_node(-(k * ln));
+        let phi = exp_neg(-(k * ln));
         let phi = if n % 2 == 1 { phi } else { -phi };
         s0 = s0 + phi;
         s1 = phi.mul_add(ny * inv, s1);
@@ -232,7 +228,7 @@ fn boole<V: Lanes<Scalar: Gamma>>(y: V, kappa: V, k: V) -> Sum<V> {
     let my = m * y;
     let z = m * kappa;
     let Log { ln, inv: e, k2g } = Log::new(z, my, k);
-    let phi = exp_node(-(k * ln));
+    let phi = exp_neg(-(k * ln));
     let phi = if V::Scalar::NODES % 2 == 1 { phi } else { -phi };
     let (ym, wm, p) = (y * e, kappa * e, my * e);
     // As in the scalar kernel: prod = y(y + w)…(y + (d − 1)w), slope = ∂prod/∂w.

@@ -6,14 +6,14 @@
 
 use super::Logit;
 use crate::lanes::{Lanes, Scalar};
-use crate::special::elementary::{exp_node, exp_parts, ln, ln_1p_parts};
+use crate::special::elementary::{exp_neg, exp_neg_parts, exp_node, exp_parts, ln, ln_1p_parts};
 use core::f64::consts::PI;
 
 /// Which kernel an element takes.
 ///
 /// | region | where | kernel |
 /// | --- | --- | --- |
-/// | `NEAR` | ξ < 1 | ½ − T, centred at z = s |
+/// | `NEAR` | ξ < 1 | ½ − T, centred at z = 2s |
 /// | `FAR` | ξ ≥ 1, X at the saddle up to X₀ | T about the saddle |
 /// | `DEEP` | beyond | the same without the logistic's denominator |
 /// | `OUTSIDE` | ξ or s beyond the box, NaN | none: the scalar kernel |
@@ -50,6 +50,8 @@ impl Region {
 pub trait LogNormal: Scalar {
     /// −ln of the discretisation error aimed at.
     const DIGITS: f64;
+    /// The quadrature near zero reaches so far to both sides.
+    const REACH: f64;
     /// A term below this part of its sum is the last.
     const LAST: f64;
     /// X₀: beyond, E[e^{−2X}] is below an ulp of E[e^{−X}].
@@ -63,8 +65,9 @@ pub trait LogNormal: Scalar {
 }
 
 impl LogNormal for f64 {
-    const DIGITS: f64 = 38.5;
-    const LAST: f64 = 2e-17;
+    const DIGITS: f64 = 36.5;
+    const REACH: f64 = 8.4;
+    const LAST: f64 = 1e-16;
     const DEEP: f64 = 60.0;
     const XI_MIN: f64 = 1e-100;
     const XI_MAX: f64 = 1e12;
@@ -73,8 +76,9 @@ impl LogNormal for f64 {
 }
 
 impl LogNormal for f32 {
-    const DIGITS: f64 = 19.0;
-    const LAST: f64 = 1e-8;
+    const DIGITS: f64 = 17.6;
+    const REACH: f64 = 5.8;
+    const LAST: f64 = 3e-8;
     const DEEP: f64 = 27.0;
     const XI_MIN: f64 = 1e-11;
     const XI_MAX: f64 = 1e6;
@@ -91,6 +95,7 @@ const MAX_NODES: usize = 256;
 /// The factors of e^{sδ} and of the weight φ(z + δ)/φ(z) from one node to the next.
 #[derive(Clone, Copy)]
 struct Grid<V> {
+    z: V,
     h: V,
     /// e^{sh}, e^{−sh}
     growth: [V; 2],
@@ -100,23 +105,23 @@ struct Grid<V> {
     decay: V,
 }
 
-/// An integrand of three positive terms.
-trait Terms<V> {
-    /// Whether the first is among the slowest to the right.
-    const FIRST: bool;
-    /// At e^{sδ}, times a weight.
-    fn at(&self, e: V, w: V) -> [V; 3];
-}
-
 impl<V: Lanes<Scalar: LogNormal>> Grid<V> {
     /// The step as in the scalar kernel: for a Gaussian of curvature `bend`, the nearest pole at
     /// Im(sz) = π/2, `weight` = X at the centre.
     #[inline(always)]
     fn step(s: V, bend: V, weight: V) -> V {
-        let digits = V::splat(V::Scalar::DIGITS);
         let free = (V::splat(2.0 * V::Scalar::DIGITS) / bend).sqrt();
         let pole = V::splat(0.45 * PI) / s;
         let eta = free.select_lt(pole, free, pole);
+        // Where X is large, a line nearer to the real axis may be the better one.
+        let (far, near) = (Self::step_at(s, eta, weight), Self::step_at(s, V::splat(0.7) * eta, weight));
+        far.select_lt(near, near, far)
+    }
+
+    /// The step that a line Im z = η allows.
+    #[inline(always)]
+    fn step_at(s: V, eta: V, weight: V) -> V {
+        let digits = V::splat(V::Scalar::DIGITS);
         let se = s * eta;
         let w = se * se;
         let ln_cos = (V::splat(0.5) * w) * w.poly(&[1.0, 1.0 / 6.0, 2.0 / 45.0, 0.0135, 0.0148]);
@@ -127,107 +132,125 @@ impl<V: Lanes<Scalar: LogNormal>> Grid<V> {
     /// About the centre z.
     #[inline(always)]
     fn new(s: V, z: V, h: V) -> Self {
-        let sh = s * h;
-        let square = h * h;
-        let half = V::splat(0.5) * square;
-        let hz = h * z;
-        Self {
-            h,
-            growth: [exp_node(sh), exp_node(-sh)],
-            ratio: [exp_node(-hz - half), exp_node(hz - half)],
-            decay: exp_node(-square),
-        }
+        let growth = exp_node(s * h);
+        let shift = exp_node(h * z);
+        let half = exp_neg(V::splat(-0.5) * (h * h));
+        let both = V::splat(1.0) / (growth * shift);
+        let (back, unshift) = (both * shift, both * growth);
+        Self { z, h, growth: [growth, back], ratio: [half * unshift, half * shift], decay: half * half }
+    }
+}
+
+/// The node pairs δ = ±jh, j = 1, 2, …
+struct Pairs<V> {
+    /// e^{sδ} to the right and to the left
+    e: [V; 2],
+    /// φ(z + δ)/φ(z)
+    w: [V; 2],
+    ratio: [V; 2],
+}
+
+impl<V: Lanes> Pairs<V> {
+    #[inline(always)]
+    fn new(grid: &Grid<V>) -> Self {
+        let [right, left] = grid.ratio;
+        Self { e: grid.growth, w: grid.ratio, ratio: [right * grid.decay, left * grid.decay] }
     }
 
-    /// Sums three positive `terms` of e^{sδ} and the weight over δ = 0, h, 2h, …, then −h, −2h, …, for
-    /// every lane by itself until the slowest terms have settled: to the left the first, to the
-    /// right the third, which has the most powers of e^{sδ}, and with `FIRST` the first as well.
+    /// To pair `j`.
     #[inline(always)]
-    fn sum<K: Terms<V>>(&self, terms: &K) -> [V; 3] {
-        let zero = V::splat(0.0);
-        let last = V::splat(V::Scalar::LAST);
-        let mut sums = [zero; 3];
-        for side in [0, 1] {
-            let (growth, mut ratio) = (self.growth[side], self.ratio[side]);
-            let (mut e, mut w) = if side == 0 { (V::splat(1.0), V::splat(1.0)) } else { (growth, ratio) };
-            if side == 1 {
-                ratio = ratio * self.decay;
-            }
-            for _ in 0..MAX_NODES {
-                let new = terms.at(e, w);
-                for (sum, term) in sums.iter_mut().zip(new) {
-                    *sum = *sum + term;
-                }
-                // A lane that has settled goes on with weight 0.
-                let next = w * ratio;
-                w = zero;
-                if side == 1 || K::FIRST {
-                    w = (last * sums[0]).select_lt(new[0], next, w);
-                }
-                if side == 0 {
-                    w = (last * sums[2]).select_lt(new[2], next, w);
-                }
-                if !zero.any_lt(w) {
-                    break;
-                }
-                e = e * growth;
-                ratio = ratio * self.decay;
-            }
+    fn next(&mut self, grid: &Grid<V>, j: usize) {
+        self.e[0] = self.e[0] * grid.growth[0];
+        self.e[1] = self.e[1] * grid.growth[1];
+        // Errors of the recurrence grow with the square of its length: now and then a fresh start.
+        if j % REFRESH == 0 {
+            let delta = V::splat(j as f64) * grid.h;
+            let square = V::splat(-0.5) * (delta * delta);
+            let ahead = V::splat(-0.5 - j as f64) * (grid.h * grid.h);
+            let (shift, step) = (delta * grid.z, grid.h * grid.z);
+            self.w = [exp_node(square - shift), exp_node(square + shift)];
+            self.ratio = [exp_node(ahead - step), exp_node(ahead + step)];
+            return;
         }
-        sums
+        for side in [0, 1] {
+            self.w[side] = self.w[side] * self.ratio[side];
+            self.ratio[side] = self.ratio[side] * grid.decay;
+        }
     }
+}
+
+/// Pairs between two fresh starts.
+const REFRESH: usize = 8;
+
+/// 1/(1 + a) and 1/(1 + b), for one division.
+#[inline(always)]
+fn reciprocals<V: Lanes>(a: V, b: V) -> [V; 2] {
+    let one = V::splat(1.0);
+    let (a, b) = (one + a, one + b);
+    let both = one / (a * b);
+    [b * both, a * both]
 }
 
 /// What of [`near`] depends on s alone.
 #[derive(Clone, Copy)]
 pub(crate) struct NearGrid<V> {
     grid: Grid<V>,
-    /// e^{s²} and h e^{−s²/2}/√(2π)
+    /// Node pairs.
+    count: V,
+    /// e^{2s²} and h e^{−2s²}/√(2π)
     beta: V,
     norm: V,
 }
 
 impl<V: Lanes<Scalar: LogNormal>> NearGrid<V> {
+    /// Centred at z = 2s: the three integrands are nearly Gaussian there, about z between 0 and 3s.
     #[inline(always)]
     pub(crate) fn new(s: V) -> Self {
         let s = s.at_least(V::Scalar::S_MIN);
-        let square = s * s;
+        let square = V::splat(2.0) * (s * s);
         let h = Grid::step(s, V::splat(1.0), V::splat(0.0));
         Self {
-            grid: Grid::new(s, s, h),
+            grid: Grid::new(s, s + s, h),
+            count: (V::splat(V::Scalar::REACH) + s) / h,
             beta: exp_node(square),
-            norm: V::splat(NORM) * h * exp_node(V::splat(-0.5) * square),
+            norm: V::splat(NORM) * h * exp_node(-square),
         }
     }
 }
 
-/// ½ tanh(X/2) doubled, X u r², X² u(1 − u) r³, X = xe^{sδ}, without the powers of x.
-struct NearTerms<V> {
-    x: V,
-}
-
-impl<V: Lanes> Terms<V> for NearTerms<V> {
-    // tanh tends to 1.
-    const FIRST: bool = true;
-    #[inline(always)]
-    fn at(&self, e: V, w: V) -> [V; 3] {
-        let parts = exp_parts(-(self.x * e));
-        let (u, m1) = (parts.exp, -parts.exp_m1);
-        let r = V::splat(1.0) / (V::splat(1.0) + u);
-        let wr = w * r;
-        let er = e * r;
-        let first = wr * u * er;
-        [wr * m1, first, first * er * m1]
-    }
-}
-
-/// [`Region::NEAR`]: H = ½ − T = E[½ tanh(X/2)], centred at z = s, where X φ(z) is largest.
+/// [`Region::NEAR`]: H = ½ − T = E[½ tanh(X/2)] and its derivatives, from tanh(X/2), X u r² and
+/// X²u(1 − u)r³.
 #[inline(always)]
 pub(crate) fn near<V: Lanes<Scalar: LogNormal>>(xi: V, at: &NearGrid<V>) -> Logit<V> {
-    let (zero, half) = (V::splat(0.0), V::splat(0.5));
+    let (zero, half, one) = (V::splat(0.0), V::splat(0.5), V::splat(1.0));
     let positive = xi.at_least(V::Scalar::XI_MIN);
     let x = positive * at.beta;
-    let [s0, s1, s2] = at.grid.sum(&NearTerms { x });
+    let (u, m1) = exp_neg_parts(-x);
+    let r = one / (one + u);
+    let first = (u * r) * r;
+    let (mut s0, mut s1, mut s2) = (r * m1, first, first * (r * m1));
+    let mut nodes = Pairs::new(&at.grid);
+    let end = at.count + one;
+    for j in 1..MAX_NODES {
+        // A lane that has enough goes on with weight 0.
+        let here = V::splat(j as f64);
+        if !here.any_lt(end) {
+            break;
+        }
+        let (u0, m0) = exp_neg_parts(-(x * nodes.e[0]));
+        let (u1, m1) = exp_neg_parts(-(x * nodes.e[1]));
+        let r = reciprocals(u0, u1);
+        for (side, u, m1) in [(0, u0, m0), (1, u1, m1)] {
+            let w = here.select_lt(end, nodes.w[side], zero);
+            let wr = w * r[side];
+            let er = nodes.e[side] * r[side];
+            let first = wr * u * er;
+            s0 = wr.mul_add(m1, s0);
+            s1 = s1 + first;
+            s2 = (first * er).mul_add(m1, s2);
+        }
+        nodes.next(&at.grid, j + 1);
+    }
     let h = half * at.norm * s0;
     let scale = at.norm * at.beta / ((half - h) * (half + h));
     let slope = scale * s1;
@@ -257,8 +280,8 @@ impl<V: Lanes<Scalar: LogNormal>> Saddle<V> {
         // W(a) ≈ l(1 − ln(1 + l)/(2 + l)), l = ln(1 + a), and one Newton step.
         let l = ln_1p_parts(a).0;
         let w = l * (one - ln_1p_parts(l).0 / (V::splat(2.0) + l));
-        let w = w - (w - a * exp_node(-w)) / (one + w);
-        let shrink = exp_node(-w);
+        let w = w - (w - a * exp_neg(-w)) / (one + w);
+        let shrink = exp_neg(-w);
         let x = xi * shrink;
         let z = -(w / s);
         let h = Grid::step(s, (s * s).mul_add(x, one), x);
@@ -277,31 +300,44 @@ impl<V: Lanes<Scalar: LogNormal>> Saddle<V> {
     }
 }
 
-/// u r, X u r², X² u(1 − u) r³, X = xe^{sδ}, without the powers of x.
-struct FarTerms<V> {
-    x: V,
-}
-
-impl<V: Lanes> Terms<V> for FarTerms<V> {
-    const FIRST: bool = false;
-    #[inline(always)]
-    fn at(&self, e: V, w: V) -> [V; 3] {
-        let one = V::splat(1.0);
-        let u = exp_node(-(self.x * e));
-        let r = one / (one + u);
-        let er = e * r;
-        let zeroth = (w * u) * r;
-        let first = zeroth * er;
-        [zeroth, first, first * er * (one - u)]
-    }
-}
-
 /// [`Region::FAR`]: T = E[u r], u = e^{−X}, r = 1/(1 + u).
 #[inline(always)]
 pub(crate) fn far<V: Lanes<Scalar: LogNormal>>(xi: V, s: V) -> Logit<V> {
+    let (zero, one) = (V::splat(0.0), V::splat(1.0));
     let at = Saddle::new(xi, s);
-    let sums = at.grid.sum(&FarTerms { x: at.x });
-    at.logit(sums, V::splat(0.0))
+    let u = exp_neg(-at.x);
+    let r = one / (one + u);
+    let zeroth = u * r;
+    let first = zeroth * r;
+    let (mut s0, mut s1, mut s2) = (zeroth, first, first * r * (one - u));
+    let mut nodes = Pairs::new(&at.grid);
+    let last = V::splat(V::Scalar::LAST);
+    let mut live = one;
+    for j in 1..MAX_NODES {
+        // 0 where it underflows: the weight to the right grows.
+        let u = [exp_node(-(at.x * nodes.e[0])), exp_node(-(at.x * nodes.e[1]))];
+        let r = reciprocals(u[0], u[1]);
+        let mut slowest = [zero; 2];
+        for side in [0, 1] {
+            let er = nodes.e[side] * r[side];
+            let zeroth = ((live * nodes.w[side]) * u[side]) * r[side];
+            let first = zeroth * er;
+            let second = first * er * (one - u[side]);
+            s0 = s0 + zeroth;
+            s1 = s1 + first;
+            s2 = s2 + second;
+            slowest[side] = if side == 0 { second } else { zeroth };
+        }
+        // To the right the terms with the most powers of e^{sδ} are the slowest, to the left those
+        // with none. A lane where both have settled goes on with weight 0.
+        let left = (last * s0).select_lt(slowest[1], live, zero);
+        live = (last * s2).select_lt(slowest[0], live, left);
+        if !zero.any_lt(live) {
+            break;
+        }
+        nodes.next(&at.grid, j + 1);
+    }
+    at.logit([s0, s1, s2], zero)
 }
 
 /// [`Region::DEEP`]: T = E[e^{−X}] to rounding, with e^{−X} and the weight in one exponent.

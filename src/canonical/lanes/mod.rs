@@ -12,7 +12,7 @@ mod near;
 mod near_tables;
 
 use crate::lanes::{Lanes, Scalar};
-use crate::special::elementary::exp_node;
+use crate::special::elementary::exp_neg;
 
 /// ℓ(w) and its derivatives at w = unit·|D| ≥ 0; the unit is the mean of β, or e^μ for a LogNormal.
 #[derive(Clone, Copy, Debug)]
@@ -53,7 +53,7 @@ impl<V: Lanes> Logit<V> {
     /// From ln T, −T_w/T and T_v/T where T ≤ ¼ or so.
     #[inline(always)]
     pub(crate) fn from_ln_tail(ln_t: V, slope: V, spread: V) -> Self {
-        let t = exp_node(ln_t);
+        let t = exp_neg(ln_t);
         let upper = V::splat(1.0) / (V::splat(1.0) - t);
         Self { value: -ln_t - neg_ln_1m(t), slope: slope * upper, spread: spread * upper }
     }
@@ -64,14 +64,18 @@ pub trait Element: gamma::Gamma + lognormal::LogNormal {
     /// Largest unit of the margin, and largest factor from ∂/∂(ln mean, v) to other coordinates, that
     /// leave everything between normal; their inverses are the smallest.
     const SCALES: (f64, f64);
-    /// ℓ between which e^{−ℓ} and what comes from it may be subnormal.
-    const STRIP: [f64; 2];
+    /// ℓ beyond which e^{−ℓ} and what comes from it may be subnormal; 1 + e^{−ℓ} is 1 long before.
+    const GRADUAL: f64;
+    /// A power of two that lifts it from there, as the logarithm of its inverse and itself.
+    const LIFT: (f64, f64);
 }
 impl Element for f64 {
     const SCALES: (f64, f64) = (1e100, 1e200);
-    const STRIP: [f64; 2] = [640.0, 800.0];
+    const GRADUAL: f64 = 640.0;
+    const LIFT: (f64, f64) = (64.0 * core::f64::consts::LN_2, f64::from_bits((1023 - 64) << 52));
 }
 impl Element for f32 {
     const SCALES: (f64, f64) = (1e15, 1e30);
-    const STRIP: [f64; 2] = [60.0, 130.0];
+    const GRADUAL: f64 = 62.0;
+    const LIFT: (f64, f64) = (30.0 * core::f64::consts::LN_2, f64::from_bits((1023 - 30) << 52));
 }
