@@ -34,7 +34,7 @@ fn margin<T: Precision>(random: &mut Random) -> T {
 /// Parameters that the family takes: everyday ones, or any.
 fn params<T: Precision>(family: Family, random: &mut Random) -> [T; 2] {
     loop {
-        let everyday = random.bits() % 4 > 0;
+        let everyday = !random.bits().is_multiple_of(4);
         let p = match (family, everyday) {
             (Family::Fixed, true) => [random.decades(-2.0, 1.0), 0.0],
             (Family::Gamma, true) => {
@@ -79,8 +79,8 @@ impl<T: Precision> Inputs<T> {
         Self {
             margins,
             params: [a, b],
-            weights: (random.bits() % 2 == 0).then_some(weights),
-            upstream: (random.bits() % 2 == 0).then_some(upstream),
+            weights: (random.bits().is_multiple_of(2)).then_some(weights),
+            upstream: (random.bits().is_multiple_of(2)).then_some(upstream),
             epsilon: [0.0, 0.0, 0.1, 0.5, 1.0][random.bits() as usize % 5],
         }
     }
@@ -154,7 +154,9 @@ fn naive<T: Precision>(inputs: &Inputs<T>, rows: &[[T; 4]], params: usize, sums:
 fn alone<T: Precision>(family: Family, seed: u64, len: usize, offset: usize, which: impl Fn(usize) -> bool) {
     let mut random = Random(seed);
     let inputs = Inputs::<T>::new(family, &mut random, len);
-    for level in levels() {
+    // The long ones are there for the ends of blocks, which no level knows about.
+    let levels = if len < 1000 { levels() } else { vec![Level::portable(), Level::best()] };
+    for level in levels {
         let path = |name| format!("{} {} {name} {level}, seed {seed}, length {len}", T::NAME, family.name());
         let loss = inputs.per_element(family, level, 0, len);
         let params = family.params(Coordinates::Native);
@@ -234,7 +236,7 @@ proptest! {
     fn an_element_is_its_own_batch(seed in any::<u64>(), len in 0usize..200, offset in 0usize..20) {
         for family in Family::ALL {
             // Every element of short batches, every ninth of the others.
-            let which = |i: usize| len < 20 || (i as u64 + seed) % 9 == 0;
+            let which = |i: usize| len < 20 || (i as u64 + seed).is_multiple_of(9);
             alone::<f32>(family, seed, len, offset, which);
             alone::<f64>(family, seed, len, offset, which);
         }
@@ -246,7 +248,8 @@ proptest! {
 fn long_batches() {
     for (seed, len) in [255, 256, 257, 4095, 4096, 4097, 10_000].into_iter().enumerate() {
         for family in Family::ALL {
-            let which = |i: usize| i % 509 == 0 || i + 1 == len || [255, 256, 4095, 4096].contains(&i);
+            let which =
+                |i: usize| i.is_multiple_of(509) || i + 1 == len || [255, 256, 4095, 4096].contains(&i);
             alone::<f32>(family, seed as u64, len, 1 + seed, which);
             alone::<f64>(family, seed as u64, len, 1 + seed, which);
         }
@@ -382,8 +385,9 @@ fn products<T: Precision>(family: Family, seed: u64) {
     let len = 150;
     let mut inputs = Inputs::<T>::new(family, &mut random, len);
     let upstream: Vec<T> = (0..len).map(|_| T::from_f64(random.between(-3.0, 3.0))).collect();
-    let weights: Vec<T> =
-        (0..len).map(|i| T::from_f64(if i % 5 == 0 { 0.0 } else { random.between(0.0, 3.0) })).collect();
+    let weights: Vec<T> = (0..len)
+        .map(|i| T::from_f64(if i.is_multiple_of(5) { 0.0 } else { random.between(0.0, 3.0) }))
+        .collect();
     (inputs.weights, inputs.upstream) = (None, None);
     for level in levels() {
         for (name, evaluate) in family.shared(inputs.first(family), level, Coordinates::LnMeanV) {
@@ -590,7 +594,7 @@ fn plans() {
         };
         for level in levels() {
             let mut plan = Plan::<T, S>::with_level(&strengths[0], level);
-            for beta in strengths.iter().chain(strengths).chain(strengths.iter().rev()) {
+            for beta in strengths.iter().chain(strengths.iter().rev()) {
                 plan.prepare(beta);
                 let fresh = Plan::with_level(beta, level);
                 assert_same(&|b, r| plan.evaluate(b, r), &|b, r| fresh.evaluate(b, r), params);
@@ -828,7 +832,7 @@ fn threads() {
         inputs: &Inputs<T>,
         params: usize,
         one: &Evaluate<'_, T>,
-        par: &(dyn Fn(&Batch<'_, T>, Rows<'_, T>) -> Result<Sums, BatchError> + Sync),
+        par: impl Fn(&Batch<'_, T>, Rows<'_, T>) -> Result<Sums, BatchError> + Sync,
         pools: &[rayon::ThreadPool],
     ) {
         let (expected, sums) = rows(&inputs.batch(), params, one).expect("checked");
@@ -849,19 +853,23 @@ fn threads() {
         pools: &[rayon::ThreadPool],
     ) {
         let (direct, plan) = (Direct::new(beta), Plan::new(beta));
-        compare(inputs, params, &|b, r| direct.evaluate(b, r), &|b, r| direct.par_evaluate(b, r), pools);
-        compare(inputs, params, &|b, r| plan.evaluate(b, r), &|b, r| plan.par_evaluate(b, r), pools);
+        compare(inputs, params, &|b, r| direct.evaluate(b, r), |b, r| direct.par_evaluate(b, r), pools);
+        compare(inputs, params, &|b, r| plan.evaluate(b, r), |b, r| plan.par_evaluate(b, r), pools);
     }
     fn check<T: Precision>(pools: &[rayon::ThreadPool]) {
         let t = T::from_f64;
-        for len in [100, 16_384, 16_385, 50_001] {
+        for len in [100, 16_385, 40_001] {
             for family in Family::ALL {
                 // Everyday margins, so that sums have bits to differ in.
                 let mut inputs = Inputs::<T>::new(family, &mut Random(len as u64), len);
-                inputs.margins.iter_mut().filter(|d| !(d.abs() < t(1e6))).for_each(|d| *d = T::one());
+                inputs
+                    .margins
+                    .iter_mut()
+                    .filter(|d| d.is_nan() || d.abs() > t(1e6))
+                    .for_each(|d| *d = T::one());
                 let params = family.params(Coordinates::Native);
                 let loss = inputs.per_element(family, Level::best(), 0, len);
-                compare(&inputs, params, &|b, r| loss.evaluate(b, r), &|b, r| loss.par_evaluate(b, r), pools);
+                compare(&inputs, params, &|b, r| loss.evaluate(b, r), |b, r| loss.par_evaluate(b, r), pools);
                 match family {
                     Family::Fixed => strength(&Fixed::new(t(0.3)).expect("valid"), &inputs, params, pools),
                     Family::Gamma => {

@@ -53,7 +53,7 @@ fn unseen<T: Precision>(family: Family, seed: u64, n: usize) -> Vec<Row<T>> {
     let mut random = Random(seed);
     let mut all = Vec::new();
     while all.len() < n {
-        let wide = all.len() % 2 == 0;
+        let wide = all.len().is_multiple_of(2);
         let round = |x: f64| T::from_f64(x).to_f64();
         let x = if wide { random.decades(-6.0, 4.0) } else { random.decades(-2.0, 1.5) };
         let mean = random.decades(-2.0, 1.0);
@@ -165,7 +165,7 @@ fn all<T: Precision>(family: Family) {
         let mut random = Random(2);
         for row in reference.iter().chain(&unseen) {
             // Each takes a preparation.
-            if random.bits() % 16 == 0 {
+            if random.bits().is_multiple_of(16) {
                 check.shared(family, level, row);
             }
         }

@@ -1,8 +1,8 @@
 //! Whether the kernels are the instructions that their level names: this program, disassembled.
 //!
 //! What is not inlined into the function that enables an instruction set is compiled for the baseline, and
-//! costs a call per operation. The functions that enable one are found by name; their arithmetic must be on its
-//! registers and fused, and what they call must have no arithmetic of its own.
+//! costs a call per operation. The functions that enable one are found by name; their arithmetic must be on
+//! its registers and fused, and what they call must have no arithmetic of its own.
 #![cfg(target_arch = "x86_64")]
 
 mod support;

@@ -411,8 +411,8 @@ type Out<'a, T> = Option<&'a mut [Group<T>]>;
 
 /// The logistic loss of the effective logits, with label smoothing.
 ///
-/// With e = e^{−ℓ}: L = ln(1 + e) + aℓ, a = 1 − ε for D < 0 and ε otherwise, and r = σ(∓ℓ) − ε is
-/// −∂L/∂(±ℓ) on that side.
+/// With e = e^{−ℓ}: L = ln(1 + e) + aℓ, a = 1 − ε for D < 0 and ε otherwise, and r = (1 − ε)σ(∓ℓ) − εσ(±ℓ)
+/// is −∂L/∂(±ℓ) on that side.
 struct Losses<'a, T> {
     margins: In<'a, T>,
     points: &'a Points<T>,
@@ -454,8 +454,9 @@ impl<T: Element> Losses<'_, T> {
         // There everything is linear in e, so that a power of two keeps it normal to the end. With
         // smoothing ε takes its place.
         let low = V::splat(T::GRADUAL);
-        let deep = low.select_lt(value, d, zero);
-        let gradual = self.epsilon.wide() == 0.0 && zero.any_lt(deep);
+        let flipped = self.epsilon.wide() == 1.0;
+        let deep = low.select_lt(value, if flipped { -d } else { d }, zero);
+        let gradual = (flipped || self.epsilon.wide() == 0.0) && zero.any_lt(deep);
         let mut down = one;
         if gradual {
             let (log, power) = T::LIFT;
@@ -466,7 +467,10 @@ impl<T: Element> Losses<'_, T> {
         }
         let (upper, ln) = logistic(e);
         let loss = d.select_lt(zero, one - epsilon, epsilon).mul_add(value, ln);
-        let r = d.select_lt(zero, upper, e * upper) - epsilon;
+        // (1 − ε)σ(∓ℓ) − εσ(±ℓ): without ε of both a difference would cancel at ε = 1.
+        let lower = e * upper;
+        let (own, other) = (d.select_lt(zero, upper, lower), d.select_lt(zero, lower, upper));
+        let r = (-epsilon).mul_add(other, (one - epsilon) * own);
         let against = d.select_lt(zero, r, -r);
         let d_margin = -(r * (slope * self.scales.unit(g, lane)));
         Loss { rows: [loss, d_margin, against * (slope * w), -(against * spread)], down, gradual }
@@ -653,11 +657,16 @@ impl<T: Element> Vectorised for Scale<'_, T> {
     type Output = ();
     #[inline(always)]
     fn run<I: Isa>(self) {
+        let (zero, nan) = (T::On::<I>::splat(0.0), T::On::<I>::splat(f64::NAN));
+        let least = T::On::<I>::splat(T::X_MIN);
         for (g, margins) in self.margins.iter().enumerate().take(GROUPS) {
             let mut lane = 0;
             while lane < SUM_LANES {
                 let d = T::On::<I>::load(&margins[lane..]).abs();
-                self.w.put(g, lane, d * self.scales.unit(g, lane));
+                let w = d * self.scales.unit(g, lane);
+                // A product that underflows has lost its digits: NaN is outside every region.
+                let lost = zero.select_lt(d, nan, w);
+                self.w.put(g, lane, w.select_lt(least, lost, w));
                 lane += T::On::<I>::N;
             }
         }

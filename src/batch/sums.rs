@@ -60,7 +60,7 @@ impl Partial {
         let (elastic, spread) = (fold(self.elastic), fold(self.spread));
         let of = |i: usize| {
             // A matrix of a model that only the scalar kernels take may be infinite.
-            let term = |factor: f64, sum: f64| if sum == 0.0 { 0.0 } else { factor * sum };
+            let term = |factor: f64, sum: f64| if factor == 0.0 || sum == 0.0 { 0.0 } else { factor * sum };
             fold(self.params[i]) + (term(matrix[i][0], elastic) + term(matrix[i][1], spread))
         };
         Sums { weight: fold(self.weight), nll: fold(self.nll), d_params: [of(0), of(1)] }

@@ -336,11 +336,11 @@ impl Scalar for f64 {
     }
     #[inline(always)]
     fn num(x: f64) -> Self {
-        x as Self
+        x
     }
     #[inline(always)]
     fn wide(self) -> f64 {
-        f64::from(self)
+        self
     }
     const MAGIC: f64 = 6_755_399_441_055_744.0;
     const MIN_POSITIVE: f64 = f64::MIN_POSITIVE;

@@ -66,7 +66,7 @@ pub(crate) fn abel_plana(x: f64, c: f64, k: f64, v: f64) -> HalfSum {
         // A tiny τ would make τ² vanish: then R = −½, I = −⅔τ.
         let inv2 = one / tiny.select_lt(tau, tau2, one);
         let r = tiny.select_lt(tau, (B::splat(0.5) * ln - tau2 * inv) * inv2, B::splat(-0.5));
-        let i = tiny.select_lt(tau, -rest * inv2, B::splat(0.0));
+        let i = B::splat(1e-100).select_lt(tau, -rest * inv2, B::splat(-2.0 / 3.0) * tau);
         sv = sv + t2 * (r * im + i * re);
     }
     HalfSum { h: s0.sum(), d_x: s1.sum(), neg_d_xx: (1.0 + v) * s2.sum(), neg_d_v: -(x * x) * sv.sum() }

@@ -70,6 +70,8 @@ pub trait Gamma: Near {
     const NODES: usize;
     /// Terms of the tail.
     const TAIL: usize;
+    /// Largest y of the sum: 1 − S is negligible from there on, and powers of y would overflow.
+    const Y_MAX: f64;
     /// The box of x and v.
     const X_MIN: f64;
     const X_MAX: f64;
@@ -81,6 +83,7 @@ pub trait Gamma: Near {
 impl Gamma for f64 {
     const NODES: usize = 14;
     const TAIL: usize = 12;
+    const Y_MAX: f64 = 700.0;
     const X_MIN: f64 = 1e-100;
     const X_MAX: f64 = 1e20;
     const V_MAX: f64 = 1e5;
@@ -90,6 +93,7 @@ impl Gamma for f64 {
 impl Gamma for f32 {
     const NODES: usize = 6;
     const TAIL: usize = 5;
+    const Y_MAX: f64 = 100.0;
     const X_MIN: f64 = 1e-12;
     const X_MAX: f64 = 1e9;
     const V_MAX: f64 = 1e4;
@@ -187,7 +191,7 @@ fn far<V: Lanes<Scalar: Gamma>>(x: V, v: V) -> Logit<V> {
     let v = v.at_least(V::Scalar::V_MIN);
     let k = one / v;
     let at = Recursion::new(x, v, k);
-    let sum = boole(at.y, at.kappa, k);
+    let sum = boole(at.y.at_most(V::Scalar::Y_MAX), at.kappa, k);
     let inv_s = one / (one - sum.rest);
     let w1 = sum.y_d_y * inv_s;
     let ln_t = -(at.power + neg_ln_1m(sum.rest));

@@ -65,24 +65,24 @@ pub trait LogNormal: Scalar {
 }
 
 impl LogNormal for f64 {
-    const DIGITS: f64 = 36.5;
-    const REACH: f64 = 8.4;
+    const DIGITS: f64 = 38.5;
+    const REACH: f64 = 9.0;
     const LAST: f64 = 1e-16;
     const DEEP: f64 = 60.0;
     const XI_MIN: f64 = 1e-100;
-    const XI_MAX: f64 = 1e12;
-    const S_MAX: f64 = 2.5;
+    const XI_MAX: f64 = 1e8;
+    const S_MAX: f64 = 2.0;
     const S_MIN: f64 = 1e-20;
 }
 
 impl LogNormal for f32 {
-    const DIGITS: f64 = 17.6;
-    const REACH: f64 = 5.8;
+    const DIGITS: f64 = 18.2;
+    const REACH: f64 = 5.9;
     const LAST: f64 = 3e-8;
     const DEEP: f64 = 27.0;
     const XI_MIN: f64 = 1e-11;
-    const XI_MAX: f64 = 1e6;
-    const S_MAX: f64 = 2.5;
+    const XI_MAX: f64 = 1e4;
+    const S_MAX: f64 = 2.0;
     const S_MIN: f64 = 1e-10;
 }
 
@@ -132,12 +132,17 @@ impl<V: Lanes<Scalar: LogNormal>> Grid<V> {
     /// About the centre z.
     #[inline(always)]
     fn new(s: V, z: V, h: V) -> Self {
-        let growth = exp_node(s * h);
-        let shift = exp_node(h * z);
-        let half = exp_neg(V::splat(-0.5) * (h * h));
-        let both = V::splat(1.0) / (growth * shift);
-        let (back, unshift) = (both * shift, both * growth);
-        Self { z, h, growth: [growth, back], ratio: [half * unshift, half * shift], decay: half * half }
+        let sh = s * h;
+        let square = h * h;
+        let half = V::splat(0.5) * square;
+        let hz = h * z;
+        Self {
+            z,
+            h,
+            growth: [exp_node(sh), exp_neg(-sh)],
+            ratio: [exp_node(-hz - half), exp_node(hz - half)],
+            decay: exp_neg(-square),
+        }
     }
 }
 
@@ -163,7 +168,7 @@ impl<V: Lanes> Pairs<V> {
         self.e[0] = self.e[0] * grid.growth[0];
         self.e[1] = self.e[1] * grid.growth[1];
         // Errors of the recurrence grow with the square of its length: now and then a fresh start.
-        if j % REFRESH == 0 {
+        if j.is_multiple_of(REFRESH) {
             let delta = V::splat(j as f64) * grid.h;
             let square = V::splat(-0.5) * (delta * delta);
             let ahead = V::splat(-0.5 - j as f64) * (grid.h * grid.h);
@@ -273,14 +278,16 @@ struct Saddle<V> {
 
 impl<V: Lanes<Scalar: LogNormal>> Saddle<V> {
     #[inline(always)]
-    fn new(xi: V, s: V) -> Self {
+    fn new(xi: V, s: V, steps: usize) -> Self {
         let one = V::splat(1.0);
         let s = s.at_least(V::Scalar::S_MIN);
         let a = (s * s) * xi;
-        // W(a) ≈ l(1 − ln(1 + l)/(2 + l)), l = ln(1 + a), and one Newton step.
+        // W(a) ≈ l(1 − ln(1 + l)/(2 + l)), l = ln(1 + a), and Newton's steps.
         let l = ln_1p_parts(a).0;
-        let w = l * (one - ln_1p_parts(l).0 / (V::splat(2.0) + l));
-        let w = w - (w - a * exp_neg(-w)) / (one + w);
+        let mut w = l * (one - ln_1p_parts(l).0 / (V::splat(2.0) + l));
+        for _ in 0..steps {
+            w = w - (w - a * exp_neg(-w)) / (one + w);
+        }
         let shrink = exp_neg(-w);
         let x = xi * shrink;
         let z = -(w / s);
@@ -304,7 +311,7 @@ impl<V: Lanes<Scalar: LogNormal>> Saddle<V> {
 #[inline(always)]
 pub(crate) fn far<V: Lanes<Scalar: LogNormal>>(xi: V, s: V) -> Logit<V> {
     let (zero, one) = (V::splat(0.0), V::splat(1.0));
-    let at = Saddle::new(xi, s);
+    let at = Saddle::new(xi, s, 1);
     let u = exp_neg(-at.x);
     let r = one / (one + u);
     let zeroth = u * r;
@@ -343,7 +350,8 @@ pub(crate) fn far<V: Lanes<Scalar: LogNormal>>(xi: V, s: V) -> Logit<V> {
 /// [`Region::DEEP`]: T = E[e^{−X}] to rounding, with e^{−X} and the weight in one exponent.
 #[inline(always)]
 pub(crate) fn deep<V: Lanes<Scalar: LogNormal>>(xi: V, s: V) -> Logit<V> {
-    let at = Saddle::new(xi, s);
+    // The integrand is narrow here: its centre must be met.
+    let at = Saddle::new(xi, s, 3);
     let slope = at.s.mul_add(at.x, at.z);
     // The recurrences serve for δ, as the weight's own logarithm is needed here.
     let zero = V::splat(0.0);

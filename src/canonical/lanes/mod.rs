@@ -72,10 +72,10 @@ pub trait Element: gamma::Gamma + lognormal::LogNormal {
 impl Element for f64 {
     const SCALES: (f64, f64) = (1e100, 1e200);
     const GRADUAL: f64 = 640.0;
-    const LIFT: (f64, f64) = (64.0 * core::f64::consts::LN_2, f64::from_bits((1023 - 64) << 52));
+    const LIFT: (f64, f64) = (128.0 * core::f64::consts::LN_2, f64::from_bits((1023 - 128) << 52));
 }
 impl Element for f32 {
     const SCALES: (f64, f64) = (1e15, 1e30);
     const GRADUAL: f64 = 62.0;
-    const LIFT: (f64, f64) = (30.0 * core::f64::consts::LN_2, f64::from_bits((1023 - 30) << 52));
+    const LIFT: (f64, f64) = (60.0 * core::f64::consts::LN_2, f64::from_bits((1023 - 60) << 52));
 }
