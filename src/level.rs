@@ -30,6 +30,8 @@ pub(crate) trait Vectorised {
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub struct Level(Kind);
 
+// Without `std` nothing can ask the machine.
+#[cfg_attr(not(feature = "std"), allow(dead_code))]
 #[derive(Clone, Copy, PartialEq, Eq)]
 enum Kind {
     Scalar,
