@@ -21,7 +21,7 @@ use crate::loss::{Integral, Model, Smoothing, Strength, row};
 /// let mut d_margin = [0.0; 2];
 /// let loss = Direct::new(&beta);
 /// let sums = loss.evaluate(&Batch::new(&[3.0, -1.0]), Rows::none().d_margin(&mut d_margin))?;
-/// assert!((d_margin[0] - beta.nll_gradient(3.0).d_margin).abs() < 1e-16);
+/// assert!((d_margin[0] - beta.nll_gradient(3.0).d_margin).abs() < 1e-15); // 0.03 in size
 /// # Ok::<(), Box<dyn std::error::Error>>(())
 /// ```
 #[derive(Clone, Copy, Debug)]
