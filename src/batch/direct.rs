@@ -17,7 +17,7 @@ use crate::loss::{Integral, Model, Smoothing, Strength, row};
 /// ```
 /// use prefstrength::batch::{Batch, Direct, Rows};
 /// use prefstrength::{Gamma, Strength};
-/// let beta = Gamma::from_shape_scale(4.0, 0.025)?;
+/// let beta = Gamma::<f64>::from_shape_scale(4.0, 0.025)?;
 /// let mut d_margin = [0.0; 2];
 /// let loss = Direct::new(&beta);
 /// let sums = loss.evaluate(&Batch::new(&[3.0, -1.0]), Rows::none().d_margin(&mut d_margin))?;
