@@ -95,14 +95,7 @@ impl Level {
     /// ```
     #[must_use]
     pub fn best() -> Self {
-        let mut best = Self::portable();
-        for name in Self::NAMES {
-            // The names are known, so that an error means that this machine has no such level.
-            if let Ok(level) = Self::from_name(name) {
-                best = level;
-            }
-        }
-        best
+        Self::available().last().unwrap_or(Self::portable())
     }
 
     /// All levels of this machine, slowest first.

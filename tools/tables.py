@@ -1,7 +1,7 @@
 #!/usr/bin/env python3
 """Prints the numeric tables of `src/special/tables.rs` (needs mpmath).
 
-    python3 tools/tables.py > src/special/tables.rs && rustfmt src/special/tables.rs
+    python3 tools/tables.py > src/special/tables.rs
 
 ATANH, ATANH5 and ATAN are Chebyshev interpolants on the stated interval, computed with 60 digits and
 rounded once; the printed bound is the largest error of the rounded polynomial on a fine grid, in exact
@@ -101,30 +101,63 @@ table("ABEL_PLANA_T", [f"Abel–Plana nodes tⱼ = sinh((j + ½)h), h = asinh({T
 table("ABEL_PLANA_W", ["Abel–Plana weights h cosh((j + ½)h)/sinh(π tⱼ)."], [h * cosh(x) / sinh(pi * mpf(float(s))) for x, s in zip(u, t)])
 
 
-def interpolation(name, n):
-    """Nodes, values to Chebyshev coefficients, and these to monomials.
-
-    Two steps, because one matrix from values to monomials would round at the size of its entries, some
-    10⁴ times that of the values; Chebyshev coefficients are small where the second matrix is large.
-    """
+def nodes(n):
+    """Chebyshev nodes on [−½, ½]."""
     t = [mpf(float(cos(pi * (2 * i + 1) / (2 * n)) / 2)) for i in range(n)]
-    t[n // 2] = mpf(0)
-    chebyshev = mp.matrix([[mp.chebyt(k, 2 * x) for k in range(n)] for x in t]) ** -1
+    if n % 2 == 1:
+        t[n // 2] = mpf(0)
+    return t
+
+
+def nested(name, doc, rows):
+    """A matrix, or several."""
+
+    def text(x, indent):
+        if not isinstance(x[0], list):
+            return indent + "[" + ", ".join(repr(float(y)) for y in x) + "],\n"
+        return indent + "[\n" + "".join(text(y, indent + "    ") for y in x) + indent + "],\n"
+
+    sizes, inner, shape = [], rows, "f64"
+    while isinstance(inner, list):
+        sizes, inner = [len(inner)] + sizes, inner[0]
+    for size in sizes:
+        shape = f"[{shape}; {size}]"
+    print(f"/// {doc}.")
+    print(f"pub(crate) const {name}: {shape} = " + text(rows, "").rstrip(",\n") + ";\n")
+
+
+def interpolation(name, degree, pieces, samples):
+    """A polynomial of `degree` on the first piece from its own nodes, and on each of `pieces` equal parts of
+    an octave from `samples` nodes of the whole octave.
+
+    To monomials in two steps, because one matrix from values to monomials would round at the size of its
+    entries, some 10⁴ times that of the values; Chebyshev coefficients are small where the second matrix is
+    large. All matrices belong to the nodes as rounded.
+    """
+    n = degree + 1
+    table(f"{name}_NODES", [f"{n} Chebyshev nodes on [−½, ½]."], nodes(n))
+    table(f"{name}_OCTAVE_NODES", [f"{samples} Chebyshev nodes of the octave [1, 2]."], [mpf(float(mpf(3) / 2 + t)) for t in nodes(samples)])
+
+    def inverse(points):
+        return mp.matrix([[mp.chebyt(k, 2 * x) for k in range(len(points))] for x in points]) ** -1
+
+    chebyshev = inverse(nodes(n))
+    nested(f"{name}_CHEBYSHEV", "[k][i]: coefficient of Tₖ(2t) of the polynomial that is 1 at node i and 0 at the others", chebyshev.tolist())
+    # The interpolant on the octave at the nodes of the piece: what is beyond the degree is beyond the precision.
+    octave = inverse([mpf(float(mpf(3) / 2 + t)) - mpf(3) / 2 for t in nodes(samples)])
+    exact = [cos(pi * (2 * i + 1) / (2 * n)) / 2 for i in range(n)]
+    parts = []
+    for p in range(pieces):
+        at = [(p + mpf(1) / 2 + t) / pieces - mpf(1) / 2 for t in exact]
+        values = mp.matrix([[mp.chebyt(k, 2 * x) for k in range(samples)] for x in at]) * octave
+        parts.append((inverse(exact) * values).tolist())
+    nested(f"{name}_OCTAVE", "[p][k][i]: coefficient of Tₖ(2t) on part p of the octave of the polynomial that is 1 at node i of the octave", parts)
     monomials = [[mpf(0)] * n for _ in range(n)]
     for k in range(n):
         for j, c in enumerate(taylor(lambda x: mp.chebyt(k, 2 * x), 0, n - 1)):
             monomials[j][k] = mp.nint(c)
-    table(f"{name}_NODES", [f"{n} Chebyshev nodes on [−½, ½]."], t)
-    for suffix, doc, m in [
-        ("CHEBYSHEV", "[k][i]: coefficient of Tₖ(2t) of the polynomial that is 1 at node i and 0 at the others", chebyshev.tolist()),
-        ("MONOMIAL", "[j][k]: coefficient of tʲ of Tₖ(2t)", monomials),
-    ]:
-        print(f"/// {doc}.")
-        print(f"pub(crate) const {name}_{suffix}: [[f64; {n}]; {n}] = [")
-        for row in m:
-            print("    [" + ", ".join(repr(float(x)) for x in row) + "],")
-        print("];\n")
+    nested(f"{name}_MONOMIAL", "[j][k]: coefficient of tʲ of Tₖ(2t)", monomials)
 
 
-interpolation("PLAN7", 7)
-interpolation("PLAN13", 13)
+interpolation("PLAN_F32", 6, 2, 10)
+interpolation("PLAN_F64", 12, 4, 22)

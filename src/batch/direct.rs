@@ -1,6 +1,6 @@
 //! Every element from the integral itself, with one p(β) for all.
 
-use super::pipeline::{self, List, Logits, Points, Scales, Source};
+use super::pipeline::{self, Integrate, List, Logits, Points, Scales, Source};
 use super::{Batch, BatchError, Coordinates, Rows, Sums};
 use crate::canonical::lanes::Element;
 use crate::float::Real;
@@ -131,7 +131,8 @@ impl<T: Real, S: Strength<T>> Source<T> for Shared<S> {
         *scales = Scales::shared(&self.model);
     }
     fn logits(&self, points: &Points<T>, n: usize, logits: &mut Logits<T>, outside: &mut List) {
-        pipeline::direct(self.level, self.model.integral, points, n, logits, outside);
+        let (integral, rule) = (self.model.integral, T::RULE);
+        Integrate { integral, rule, points, n, logits, outside }.on(self.level);
     }
     fn scalar(&self, _index: usize, margin: T, smoothing: Smoothing<T>) -> [f64; 4] {
         row(&self.beta, margin, smoothing, self.coordinates)

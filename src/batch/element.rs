@@ -2,7 +2,7 @@
 
 use super::direct::representable;
 use super::error::length;
-use super::pipeline::{self, List, Logits, Points, Scales, Source};
+use super::pipeline::{self, Integrate, List, Logits, Points, Scales, Source};
 use super::{Batch, BatchError, Coordinates, Rows, Sums};
 use crate::family::{Fixed, Gamma, LogNormal, ParamError};
 use crate::float::Real;
@@ -158,7 +158,7 @@ impl<T: Real> Source<T> for PerElement<'_, T> {
             Families::Gamma(..) => Integral::Gamma,
             Families::LogNormal(..) => Integral::LogNormal,
         };
-        pipeline::direct(self.level, integral, points, n, logits, outside);
+        Integrate { integral, rule: T::RULE, points, n, logits, outside }.on(self.level);
     }
     fn scalar(&self, i: usize, margin: T, smoothing: Smoothing<T>) -> [f64; 4] {
         let native = Coordinates::Native;

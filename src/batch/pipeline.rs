@@ -6,12 +6,12 @@
 
 use super::sums::{Partial, Sums};
 use super::{Batch, Rows};
-use crate::canonical::lanes::{Element, Logit, fixed, gamma, logistic, lognormal};
+use crate::canonical::lanes::{Element, Logit, fixed, gamma, logistic, lognormal, within};
 use crate::float::Real;
 use crate::lanes::{Isa, Lanes, MAX_LANES, SUM_LANES, Scalar};
 use crate::level::{Level, Vectorised};
 use crate::loss::{Integral, Model, Smoothing};
-use crate::special::elementary::exp_neg;
+use crate::special::elementary::{exp_neg, zero_or_nan};
 
 /// Elements per chunk: whole groups, and indices fit a byte.
 pub(super) const CHUNK: usize = 256;
@@ -21,6 +21,27 @@ pub(super) const BLOCK: usize = 4096;
 
 /// Groups per chunk.
 const GROUPS: usize = CHUNK / SUM_LANES;
+
+/// Runs the body for every register of some groups; it begins at lane `lane` of group `g`. No
+/// function that takes a closure: nothing would oblige the compiler to inline it.
+macro_rules! registers {
+    ($v:ty, $groups:expr, |$g:ident, $lane:ident| $body:block) => {
+        for $g in $groups {
+            let mut $lane = 0;
+            while $lane < SUM_LANES {
+                $body
+                $lane += <$v as Lanes>::N;
+            }
+        }
+    };
+}
+pub(super) use registers;
+
+/// Groups that hold the first `n` elements of a chunk.
+#[inline(always)]
+pub(super) fn groups(n: usize) -> usize {
+    n.div_ceil(SUM_LANES).min(GROUPS)
+}
 
 /// Sixteen numbers: whole registers of every instruction set, and the virtual lanes of the sums.
 pub(super) type Group<T> = [T; SUM_LANES];
@@ -78,7 +99,7 @@ impl List {
     }
 
     pub(super) fn push(&mut self, index: usize) {
-        // An index may come twice, from two stages: the second has no room then, and no need.
+        // An element comes once at most: there is room.
         if let Some(item) = self.items.get_mut(self.len) {
             *item = index as u8;
             self.len += 1;
@@ -135,46 +156,41 @@ impl<T: Element> Logits<T> {
 
 /// Effective logits of the first `n` points from the integrals themselves; w and shape must be numbers up
 /// to the end of the last group. What no kernel covers goes to `outside`, its logits undefined.
-pub(super) fn direct<T: Element>(
-    level: Level,
-    integral: Integral,
-    points: &Points<T>,
-    n: usize,
-    logits: &mut Logits<T>,
-    outside: &mut List,
-) {
-    match integral {
-        Integral::Fixed => level.dispatch(FixedLogits { points, n, logits, outside }),
-        Integral::Gamma => level.dispatch(GammaLogits { points, n, logits, outside }),
-        Integral::LogNormal => level.dispatch(LogNormalLogits { points, n, logits, outside }),
-        Integral::Scalar => (0..n).for_each(|i| outside.push(i)),
+pub(super) struct Integrate<'a, T> {
+    pub(super) integral: Integral,
+    /// How fine the quadrature of a LogNormal is.
+    pub(super) rule: lognormal::Rule,
+    pub(super) points: &'a Points<T>,
+    pub(super) n: usize,
+    pub(super) logits: &'a mut Logits<T>,
+    pub(super) outside: &'a mut List,
+}
+
+impl<T: Element> Integrate<'_, T> {
+    /// On a level. Every integral is entered by itself, so that each is a function of its own.
+    pub(super) fn on(self, level: Level) {
+        match self.integral {
+            Integral::Fixed => level.dispatch(FixedLogits(self)),
+            Integral::Gamma => level.dispatch(GammaLogits(self)),
+            Integral::LogNormal => level.dispatch(LogNormalLogits(self)),
+            Integral::Scalar => (0..self.n).for_each(|i| self.outside.push(i)),
+        }
     }
 }
 
-struct FixedLogits<'a, T> {
-    points: &'a Points<T>,
-    n: usize,
-    logits: &'a mut Logits<T>,
-    outside: &'a mut List,
-}
+struct FixedLogits<'a, T>(Integrate<'a, T>);
 
 impl<T: Element> Vectorised for FixedLogits<'_, T> {
     type Output = ();
     #[inline(always)]
     fn run<I: Isa>(self) {
+        let Integrate { points, n, logits, outside, .. } = self.0;
         let (zero, one) = (T::On::<I>::splat(0.0), T::On::<I>::splat(1.0));
-        for g in 0..self.n.div_ceil(SUM_LANES).min(GROUPS) {
-            let mut lane = 0;
-            while lane < SUM_LANES {
-                let w: T::On<I> = self.points.w.get(g, lane);
-                self.logits.put(g, lane, fixed::logit(w));
-                let tiny = zero.select_lt(w, one, zero);
-                let small = w.select_lt(T::On::<I>::splat(T::X_MIN), tiny, zero);
-                let flags = w.select_lt(T::On::<I>::splat(T::X_MAX), small, one);
-                self.outside.push_flagged(flags, g * SUM_LANES + lane, self.n);
-                lane += T::On::<I>::N;
-            }
-        }
+        registers!(T::On<I>, 0..groups(n), |g, lane| {
+            let w: T::On<I> = points.w.get(g, lane);
+            logits.put(g, lane, fixed::logit(w));
+            outside.push_flagged(within(w, T::X_MIN, T::X_MAX, zero, one), g * SUM_LANES + lane, n);
+        });
     }
 }
 
@@ -193,32 +209,21 @@ trait Kernels<V: Lanes> {
 #[inline(always)]
 fn by_region<V: Lanes<Scalar: Element>, K: Kernels<V>>(
     kernels: &K,
-    points: &Points<V::Scalar>,
-    n: usize,
-    logits: &mut Logits<V::Scalar>,
-    outside: &mut List,
+    Integrate { points, n, logits, outside, .. }: Integrate<'_, V::Scalar>,
 ) {
-    let groups = n.div_ceil(SUM_LANES).min(GROUPS);
+    let groups = groups(n);
     let mut codes = Column::new(0.0);
     let mut mixed = false;
-    for g in 0..groups {
-        let mut lane = 0;
-        while lane < SUM_LANES {
-            let code = kernels.region(points.w.get(g, lane), points.shape.get(g, lane));
-            mixed |= V::splat(0.5).any_lt(code);
-            codes.put(g, lane, code);
-            lane += V::N;
-        }
-    }
+    registers!(V, 0..groups, |g, lane| {
+        let code = kernels.region(points.w.get(g, lane), points.shape.get(g, lane));
+        mixed |= V::splat(0.5).any_lt(code);
+        codes.put(g, lane, code);
+    });
     if !mixed {
-        for g in 0..groups {
-            let mut lane = 0;
-            while lane < SUM_LANES {
-                let logit = kernels.logit(0, points.w.get::<V>(g, lane), points.shape.get(g, lane));
-                logits.put(g, lane, logit);
-                lane += V::N;
-            }
-        }
+        registers!(V, 0..groups, |g, lane| {
+            let logit = kernels.logit(0, points.w.get::<V>(g, lane), points.shape.get(g, lane));
+            logits.put(g, lane, logit);
+        });
         return;
     }
     let count = kernels.count();
@@ -241,17 +246,13 @@ fn by_region<V: Lanes<Scalar: Element>, K: Kernels<V>>(
         }
         let this = V::splat(region as f64);
         let mut len = 0;
-        for g in 0..groups {
-            let mut lane = 0;
-            while lane < SUM_LANES {
-                let code = codes.get::<V>(g, lane);
-                if !points.shared {
-                    points.shape.get::<V>(g, lane).compress(code, this, &mut sorted.shape.flat_mut()[len..]);
-                }
-                len += points.w.get::<V>(g, lane).compress(code, this, &mut sorted.w.flat_mut()[len..]);
-                lane += V::N;
+        registers!(V, 0..groups, |g, lane| {
+            let code = codes.get::<V>(g, lane);
+            if !points.shared {
+                points.shape.get::<V>(g, lane).compress(code, this, &mut sorted.shape.flat_mut()[len..]);
             }
-        }
+            len += points.w.get::<V>(g, lane).compress(code, this, &mut sorted.w.flat_mut()[len..]);
+        });
         // The last register repeats the last element: what else it held may be slow.
         if len > 0 {
             let end = len.next_multiple_of(V::N);
@@ -259,28 +260,22 @@ fn by_region<V: Lanes<Scalar: Element>, K: Kernels<V>>(
             sorted.w.flat_mut()[len..end].fill(w);
             sorted.shape.flat_mut()[len..end].fill(shape);
         }
-        for g in 0..len.div_ceil(SUM_LANES).min(GROUPS) {
-            let mut lane = 0;
-            while lane < SUM_LANES && g * SUM_LANES + lane < len {
+        registers!(V, 0..self::groups(len), |g, lane| {
+            if g * SUM_LANES + lane < len {
                 let logit = kernels.logit(region, sorted.w.get::<V>(g, lane), sorted.shape.get(g, lane));
                 found.put(g, lane, logit);
-                lane += V::N;
             }
-        }
+        });
         let mut at = 0;
-        for g in 0..groups {
-            let mut lane = 0;
-            while lane < SUM_LANES {
-                let code = codes.get::<V>(g, lane);
-                let (value, _) = logits.value.get::<V>(g, lane).expand(code, this, &found.value.flat()[at..]);
-                let (slope, _) = logits.slope.get::<V>(g, lane).expand(code, this, &found.slope.flat()[at..]);
-                let (spread, taken) =
-                    logits.spread.get::<V>(g, lane).expand(code, this, &found.spread.flat()[at..]);
-                logits.put(g, lane, Logit { value, slope, spread });
-                at += taken;
-                lane += V::N;
-            }
-        }
+        registers!(V, 0..groups, |g, lane| {
+            let code = codes.get::<V>(g, lane);
+            let (value, _) = logits.value.get::<V>(g, lane).expand(code, this, &found.value.flat()[at..]);
+            let (slope, _) = logits.slope.get::<V>(g, lane).expand(code, this, &found.slope.flat()[at..]);
+            let (spread, taken) =
+                logits.spread.get::<V>(g, lane).expand(code, this, &found.spread.flat()[at..]);
+            logits.put(g, lane, Logit { value, slope, spread });
+            at += taken;
+        });
     }
 }
 
@@ -301,24 +296,20 @@ impl<V: Lanes<Scalar: Element>> Kernels<V> for GammaKernels {
     }
 }
 
-struct GammaLogits<'a, T> {
-    points: &'a Points<T>,
-    n: usize,
-    logits: &'a mut Logits<T>,
-    outside: &'a mut List,
-}
+struct GammaLogits<'a, T>(Integrate<'a, T>);
 
 impl<T: Element> Vectorised for GammaLogits<'_, T> {
     type Output = ();
     #[inline(always)]
     fn run<I: Isa>(self) {
-        by_region::<T::On<I>, _>(&GammaKernels, self.points, self.n, self.logits, self.outside);
+        by_region::<T::On<I>, _>(&GammaKernels, self.0);
     }
 }
 
 /// What depends on s alone is computed once where all have the same s.
 struct LogNormalKernels<V> {
     shared: bool,
+    rule: lognormal::Rule,
     grid: lognormal::NearGrid<V>,
     deep: V,
 }
@@ -330,40 +321,37 @@ impl<V: Lanes<Scalar: Element>> Kernels<V> for LogNormalKernels<V> {
     }
     #[inline(always)]
     fn region(&self, xi: V, s: V) -> V {
-        let deep = if self.shared { self.deep } else { lognormal::Region::deep(s) };
+        let deep = if self.shared { self.deep } else { lognormal::Region::deep(s, &self.rule) };
         lognormal::Region::of(xi, s, deep)
     }
     #[inline(always)]
     fn logit(&self, region: usize, xi: V, s: V) -> Logit<V> {
         match region {
             lognormal::Region::NEAR => {
-                let grid = if self.shared { self.grid } else { lognormal::NearGrid::new(s) };
+                let grid = if self.shared { self.grid } else { lognormal::NearGrid::new(s, &self.rule) };
                 lognormal::near(xi, &grid)
             }
-            lognormal::Region::FAR => lognormal::far(xi, s),
-            _ => lognormal::deep(xi, s),
+            lognormal::Region::FAR => lognormal::far(xi, s, &self.rule),
+            _ => lognormal::deep(xi, s, &self.rule),
         }
     }
 }
 
-struct LogNormalLogits<'a, T> {
-    points: &'a Points<T>,
-    n: usize,
-    logits: &'a mut Logits<T>,
-    outside: &'a mut List,
-}
+struct LogNormalLogits<'a, T>(Integrate<'a, T>);
 
 impl<T: Element> Vectorised for LogNormalLogits<'_, T> {
     type Output = ();
     #[inline(always)]
     fn run<I: Isa>(self) {
-        let s = self.points.shape.get::<T::On<I>>(0, 0);
+        let Integrate { points, rule, .. } = self.0;
+        let s = points.shape.get::<T::On<I>>(0, 0);
         let kernels = LogNormalKernels {
-            shared: self.points.shared,
-            grid: lognormal::NearGrid::new(s),
-            deep: lognormal::Region::deep(s),
+            shared: points.shared,
+            rule,
+            grid: lognormal::NearGrid::new(s, &rule),
+            deep: lognormal::Region::deep(s, &rule),
         };
-        by_region::<T::On<I>, _>(&kernels, self.points, self.n, self.logits, self.outside);
+        by_region::<T::On<I>, _>(&kernels, self.0);
     }
 }
 
@@ -503,10 +491,8 @@ impl<T: Element> Totals<'_, T> {
         }
         if let Some(weights) = self.weights {
             let (w, d) = (V::load(&weights[g][lane..]), V::load(&self.margins[g][lane..]));
-            let zero = V::splat(0.0);
             // 0 leaves out what may be infinite; a NaN margin stays NaN.
-            let number = d.select_lt(zero, zero, (-d).select_lt(zero, zero, d));
-            row = zero.select_lt(w, row * w, number);
+            row = V::splat(0.0).select_lt(w, row * w, zero_or_nan(d));
         }
         row
     }
@@ -542,31 +528,27 @@ impl<T: Element> Vectorised for Fused<'_, T> {
         let with_params = self.totals.outputs[2].is_some() || self.totals.outputs[3].is_some();
         // A copy, so that the sums stay in registers.
         let mut partial = *self.totals.partial;
-        for (g, margins) in margins.iter().enumerate().take(GROUPS) {
-            let mut lane = 0;
-            while lane < SUM_LANES {
-                let loss = self.losses.at(T::On::<I>::load(&margins[lane..]), g, lane);
-                let [nll, d_margin, elastic, spread] = loss.rows;
-                if with_params {
-                    let [p0, p1] = self.losses.params(elastic, spread, g, lane);
-                    let p0 = self.totals.weighted(loss.scaled(p0), g, lane);
-                    let p1 = self.totals.weighted(loss.scaled(p1), g, lane);
-                    self.totals.write(2, p0, g, lane);
-                    self.totals.write(3, p1, g, lane);
-                }
-                let nll = self.totals.weighted(loss.scaled(nll), g, lane);
-                let d_margin = self.totals.weighted(loss.scaled(d_margin), g, lane);
-                let elastic = self.totals.weighted(loss.scaled(elastic), g, lane);
-                let spread = self.totals.weighted(loss.scaled(spread), g, lane);
-                self.totals.write(0, nll, g, lane);
-                self.totals.write(1, d_margin, g, lane);
-                self.totals.add_weight::<T::On<I>>(&mut partial, g, lane);
-                nll.add_to(&mut partial.nll[lane..]);
-                elastic.add_to(&mut partial.elastic[lane..]);
-                spread.add_to(&mut partial.spread[lane..]);
-                lane += T::On::<I>::N;
+        registers!(T::On<I>, 0..margins.len().min(GROUPS), |g, lane| {
+            let loss = self.losses.at(T::On::<I>::load(&margins[g][lane..]), g, lane);
+            let [nll, d_margin, elastic, spread] = loss.rows;
+            if with_params {
+                let [p0, p1] = self.losses.params(elastic, spread, g, lane);
+                let p0 = self.totals.weighted(loss.scaled(p0), g, lane);
+                let p1 = self.totals.weighted(loss.scaled(p1), g, lane);
+                self.totals.write(2, p0, g, lane);
+                self.totals.write(3, p1, g, lane);
             }
-        }
+            let nll = self.totals.weighted(loss.scaled(nll), g, lane);
+            let d_margin = self.totals.weighted(loss.scaled(d_margin), g, lane);
+            let elastic = self.totals.weighted(loss.scaled(elastic), g, lane);
+            let spread = self.totals.weighted(loss.scaled(spread), g, lane);
+            self.totals.write(0, nll, g, lane);
+            self.totals.write(1, d_margin, g, lane);
+            self.totals.add_weight::<T::On<I>>(&mut partial, g, lane);
+            nll.add_to(&mut partial.nll[lane..]);
+            elastic.add_to(&mut partial.elastic[lane..]);
+            spread.add_to(&mut partial.spread[lane..]);
+        });
         *self.totals.partial = partial;
     }
 }
@@ -581,20 +563,17 @@ impl<T: Element> Vectorised for Unfused<'_, T> {
     type Output = ();
     #[inline(always)]
     fn run<I: Isa>(self) {
-        for (g, margins) in self.losses.margins.iter().enumerate().take(GROUPS) {
-            let mut lane = 0;
-            while lane < SUM_LANES {
-                let loss = self.losses.at(T::On::<I>::load(&margins[lane..]), g, lane);
-                let [nll, d_margin, elastic, spread] = loss.rows;
-                let [p0, p1] = self.losses.params(elastic, spread, g, lane);
-                let [to_nll, to_d_margin, to_p0, to_p1] = &mut *self.results;
-                to_nll.put(g, lane, loss.scaled(nll));
-                to_d_margin.put(g, lane, loss.scaled(d_margin));
-                to_p0.put(g, lane, loss.scaled(p0));
-                to_p1.put(g, lane, loss.scaled(p1));
-                lane += T::On::<I>::N;
-            }
-        }
+        let margins = self.losses.margins;
+        registers!(T::On<I>, 0..margins.len().min(GROUPS), |g, lane| {
+            let loss = self.losses.at(T::On::<I>::load(&margins[g][lane..]), g, lane);
+            let [nll, d_margin, elastic, spread] = loss.rows;
+            let [p0, p1] = self.losses.params(elastic, spread, g, lane);
+            let [to_nll, to_d_margin, to_p0, to_p1] = &mut *self.results;
+            to_nll.put(g, lane, loss.scaled(nll));
+            to_d_margin.put(g, lane, loss.scaled(d_margin));
+            to_p0.put(g, lane, loss.scaled(p0));
+            to_p1.put(g, lane, loss.scaled(p1));
+        });
     }
 }
 
@@ -609,22 +588,18 @@ impl<T: Element> Vectorised for Rest<'_, T> {
     #[inline(always)]
     fn run<I: Isa>(mut self) {
         let mut partial = *self.totals.partial;
-        for g in 0..self.totals.margins.len().min(GROUPS) {
-            let mut lane = 0;
-            while lane < SUM_LANES {
-                let mut rows = [T::On::<I>::splat(0.0); 4];
-                for (j, column) in self.results.iter().enumerate() {
-                    rows[j] = self.totals.weighted(column.get(g, lane), g, lane);
-                    self.totals.write(j, rows[j], g, lane);
-                }
-                self.totals.add_weight::<T::On<I>>(&mut partial, g, lane);
-                let [nll, _, p0, p1] = rows;
-                nll.add_to(&mut partial.nll[lane..]);
-                p0.add_to(&mut partial.params[0][lane..]);
-                p1.add_to(&mut partial.params[1][lane..]);
-                lane += T::On::<I>::N;
+        registers!(T::On<I>, 0..self.totals.margins.len().min(GROUPS), |g, lane| {
+            let mut rows = [T::On::<I>::splat(0.0); 4];
+            for (j, column) in self.results.iter().enumerate() {
+                rows[j] = self.totals.weighted(column.get(g, lane), g, lane);
+                self.totals.write(j, rows[j], g, lane);
             }
-        }
+            self.totals.add_weight::<T::On<I>>(&mut partial, g, lane);
+            let [nll, _, p0, p1] = rows;
+            nll.add_to(&mut partial.nll[lane..]);
+            p0.add_to(&mut partial.params[0][lane..]);
+            p1.add_to(&mut partial.params[1][lane..]);
+        });
         *self.totals.partial = partial;
     }
 }
@@ -659,17 +634,13 @@ impl<T: Element> Vectorised for Scale<'_, T> {
     fn run<I: Isa>(self) {
         let (zero, nan) = (T::On::<I>::splat(0.0), T::On::<I>::splat(f64::NAN));
         let least = T::On::<I>::splat(T::X_MIN);
-        for (g, margins) in self.margins.iter().enumerate().take(GROUPS) {
-            let mut lane = 0;
-            while lane < SUM_LANES {
-                let d = T::On::<I>::load(&margins[lane..]).abs();
-                let w = d * self.scales.unit(g, lane);
-                // A product that underflows has lost its digits: NaN is outside every region.
-                let lost = zero.select_lt(d, nan, w);
-                self.w.put(g, lane, w.select_lt(least, lost, w));
-                lane += T::On::<I>::N;
-            }
-        }
+        registers!(T::On<I>, 0..self.margins.len().min(GROUPS), |g, lane| {
+            let d = T::On::<I>::load(&self.margins[g][lane..]).abs();
+            let w = d * self.scales.unit(g, lane);
+            // A product that underflows has lost its digits: NaN is outside every region.
+            let lost = zero.select_lt(d, nan, w);
+            self.w.put(g, lane, w.select_lt(least, lost, w));
+        });
     }
 }
 

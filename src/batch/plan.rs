@@ -1,28 +1,31 @@
 //! A table of the effective logit for one p(β), evaluated at streaming speed.
 
 use super::direct::Shared;
-use super::pipeline::{self, CHUNK, Column, List, Logits, Points, Scales, Source};
+use super::pipeline::{
+    self, CHUNK, Column, Integrate, List, Logits, Points, Scales, Source, groups, registers,
+};
 use super::{Batch, BatchError, Coordinates, Rows, Sums};
-use crate::canonical::lanes::{Element, Logit};
+use crate::canonical::lanes::{Element, Logit, within};
 use crate::float::Real;
 use crate::lanes::{Isa, Lanes, MAX_LANES, SUM_LANES};
 use crate::level::{Level, Vectorised};
 use crate::loss::{Integral, Model, Smoothing, Strength, row};
 use crate::special::tables::{
-    PLAN7_CHEBYSHEV, PLAN7_MONOMIAL, PLAN7_NODES, PLAN13_CHEBYSHEV, PLAN13_MONOMIAL, PLAN13_NODES,
+    PLAN_F32_CHEBYSHEV, PLAN_F32_MONOMIAL, PLAN_F32_NODES, PLAN_F32_OCTAVE, PLAN_F32_OCTAVE_NODES,
+    PLAN_F64_CHEBYSHEV, PLAN_F64_MONOMIAL, PLAN_F64_NODES, PLAN_F64_OCTAVE, PLAN_F64_OCTAVE_NODES,
 };
 
 /// One p(β) for all margins, prepared as piecewise polynomials of ℓ/w, ℓ′ and −ℓ_v/w (in the
 /// first piece −ℓ_v/w³) in w = unit·|D|.
 ///
 /// Preparing costs some hundred evaluations of the integral, and evaluating a few multiply-adds per
-/// element and polynomial. The table lies in the plan itself (f32 5.5 KB, f64 41 KB; `Box` it to move it
+/// element and polynomial. The table lies in the plan itself (f32 8.5 KB, f64 44 KB; `Box` it to move it
 /// around): nothing is allocated, also when it is prepared again for new parameters.
 ///
 /// * Max error, in eps of the precision (for D > 0 times 1 + |ln T|): f64 nll and derivatives 40; f32 nll
 ///   8, d_margin 16, derivatives in parameters 64. Measured: README.
-/// * The table reaches from w = 0, or 2⁻¹⁶ for σ above 1.5 or so, to 2⁸. Margins beyond it, NaN and ±∞ are
-///   evaluated as by [`Direct`](super::Direct).
+/// * The table reaches from w = 0, or 2⁻¹⁶ for σ above 1.15 (f32 1.45), to 2¹⁰ (f32 2⁸ for σ above 0.7 and v
+///   above 5). Margins beyond it, NaN and ±∞ are evaluated as by [`Direct`](super::Direct).
 ///
 /// ```
 /// use prefstrength::batch::{Batch, Plan, Rows};
@@ -122,16 +125,20 @@ pub trait Tabulated: Element {
     type Rows: Copy + Send + Sync + core::fmt::Debug;
     /// The columns of [`Lanes::columns`].
     type Columns: Copy + Send + Sync + core::fmt::Debug;
-    /// Nodes per piece: the degree and 1.
-    const PER_PIECE: usize;
+    /// Where the first piece, from 0 on, is sampled: on [−½, ½].
+    const FIRST_NODES: &'static [f64];
+    /// Where an octave is sampled: on [1, 2].
+    const OCTAVE_NODES: &'static [f64];
     /// The exponent of the first piece's end, for mean margins x and v (σ).
     fn first_exponent(integral: Integral, shape: f64) -> i32;
+    /// The exponent of the table's end, given that of the first piece's.
+    fn last_exponent(first: i32) -> i32;
     /// Zeros.
     fn empty() -> Self::Rows;
-    /// Chebyshev nodes on [−½, ½].
-    fn nodes() -> &'static [f64];
-    /// Sets the polynomials of a piece to those through `values`.
-    fn fit(rows: &mut Self::Rows, piece: usize, values: &[[f64; 4]]);
+    /// Sets the first polynomials to those through `values` at the nodes.
+    fn fit_first(rows: &mut Self::Rows, values: &[[f64; 4]]);
+    /// Sets the polynomials of an octave, from piece number `piece` on, likewise.
+    fn fit_octave(rows: &mut Self::Rows, piece: usize, values: &[[f64; 4]]);
     /// Polynomials at two registers of `t`, of a table of so many pieces.
     fn evaluate<V: Lanes<Scalar = Self>>(
         rows: &Self::Rows,
@@ -146,7 +153,7 @@ pub trait Tabulated: Element {
 
 /// A matrix times four columns.
 #[inline(always)]
-fn product<const N: usize>(matrix: &[[f64; N]; N], columns: &[[f64; 4]; N]) -> [[f64; 4]; N] {
+fn product<const N: usize, const M: usize>(matrix: &[[f64; M]; N], columns: &[[f64; 4]; M]) -> [[f64; 4]; N] {
     let mut out = [[0.0; 4]; N];
     for (row, weights) in out.iter_mut().zip(matrix) {
         for (weight, column) in weights.iter().zip(columns) {
@@ -158,17 +165,40 @@ fn product<const N: usize>(matrix: &[[f64; N]; N], columns: &[[f64; 4]; N]) -> [
     out
 }
 
-/// w from which on margins are evaluated directly.
-const END_EXPONENT: i32 = 8;
+/// Values less that in the middle, so that rounding is relative to the variation, and that.
+#[inline(always)]
+fn centred<const M: usize>(values: &[[f64; 4]]) -> ([[f64; 4]; M], [f64; 4]) {
+    let centre = values[M / 2];
+    let mut differences = [[0.0; 4]; M];
+    for (difference, value) in differences.iter_mut().zip(values) {
+        for f in 0..4 {
+            difference[f] = value[f] - centre[f];
+        }
+    }
+    (differences, centre)
+}
 
 /// No piece lies below.
 const START_EXPONENT: i32 = -16;
 
+/// No piece lies beyond.
+const END_EXPONENT: i32 = 10;
+
+/// Pieces of a table.
+const fn pieces(octaves: i32, bits: u32) -> usize {
+    1 + ((octaves as usize) << bits)
+}
+
 macro_rules! tabulated {
-    ($t:ident, $nodes:literal, $bits:literal, $node_table:ident, $chebyshev:ident, $monomial:ident, $gamma:expr, $lognormal:expr, {$($columns:item)*}) => {
+    (
+        $t:ident, $nodes:literal, $bits:literal,
+        $node_table:ident $octave_nodes:ident $chebyshev:ident $octave:ident $monomial:ident,
+        $gamma:expr, $lognormal:expr, $last:expr, {$($columns:item)*}
+    ) => {
         impl Tabulated for $t {
-            type Rows = [[[$t; 4]; $nodes]; 1 + ((END_EXPONENT - START_EXPONENT) as usize) * (1 << $bits)];
-            const PER_PIECE: usize = $nodes;
+            type Rows = [[[$t; 4]; $nodes]; pieces(END_EXPONENT - START_EXPONENT, $bits)];
+            const FIRST_NODES: &'static [f64] = &$node_table;
+            const OCTAVE_NODES: &'static [f64] = &$octave_nodes;
             fn first_exponent(integral: Integral, shape: f64) -> i32 {
                 let exponent: fn(f64) -> f64 = match integral {
                     Integral::LogNormal => $lognormal,
@@ -176,39 +206,56 @@ macro_rules! tabulated {
                 };
                 num_traits::Float::floor(exponent(shape)) as i32
             }
+            fn last_exponent(first: i32) -> i32 {
+                let last: fn(i32) -> i32 = $last;
+                last(first)
+            }
             fn empty() -> Self::Rows {
                 const { assert!($bits == <$t as crate::lanes::Scalar>::PIECE_BITS) };
-                [[[0.0; 4]; $nodes]; 1 + ((END_EXPONENT - START_EXPONENT) as usize) * (1 << $bits)]
-            }
-            fn nodes() -> &'static [f64] {
-                &$node_table
+                [[[0.0; 4]; $nodes]; pieces(END_EXPONENT - START_EXPONENT, $bits)]
             }
             #[inline(always)]
-            fn fit(rows: &mut Self::Rows, piece: usize, values: &[[f64; 4]]) {
-                // Less the centre's value, so that rounding is relative to the variation.
-                let centre = values[$nodes / 2];
-                let mut differences = [[0.0; 4]; $nodes];
-                for (difference, value) in differences.iter_mut().zip(values) {
-                    *difference = core::array::from_fn(|f| value[f] - centre[f]);
+            fn fit_first(rows: &mut Self::Rows, values: &[[f64; 4]]) {
+                let (differences, centre) = centred(values);
+                $t::fit(&mut rows[0], &product(&$chebyshev, &differences), centre);
+            }
+            #[inline(always)]
+            fn fit_octave(rows: &mut Self::Rows, piece: usize, values: &[[f64; 4]]) {
+                let (differences, centre) = centred(values);
+                for (row, chebyshev) in rows[piece..].iter_mut().zip(&$octave) {
+                    $t::fit(row, &product(chebyshev, &differences), centre);
                 }
-                let series = product(&$chebyshev, &differences);
-                let mut polynomial = product(&$monomial, &series);
-                polynomial[0] = core::array::from_fn(|f| polynomial[0][f] + centre[f]);
-                rows[piece] = polynomial.map(|row| row.map(|x| x as $t));
             }
             $($columns)*
         }
+        impl Fit<[[$t; 4]; $nodes], $nodes> for $t {
+            #[inline(always)]
+            fn fit(row: &mut [[$t; 4]; $nodes], series: &[[f64; 4]; $nodes], centre: [f64; 4]) {
+                let polynomial = product(&$monomial, series);
+                for (j, (to, from)) in row.iter_mut().zip(&polynomial).enumerate() {
+                    for f in 0..4 {
+                        to[f] = (if j == 0 { from[f] + centre[f] } else { from[f] }) as $t;
+                    }
+                }
+            }
+        }
     };
 }
+
+/// One row from Chebyshev coefficients.
+trait Fit<R, const N: usize> {
+    fn fit(row: &mut R, series: &[[f64; 4]; N], centre: [f64; 4]);
+}
+
 tabulated!(
     f32,
     7,
     1,
-    PLAN7_NODES,
-    PLAN7_CHEBYSHEV,
-    PLAN7_MONOMIAL,
+    PLAN_F32_NODES PLAN_F32_OCTAVE_NODES PLAN_F32_CHEBYSHEV PLAN_F32_OCTAVE PLAN_F32_MONOMIAL,
     |v| num_traits::Float::log2(1.0 / (1.0 + 6.0 * v)),
     |s| -6.2 * s * s - 0.6,
+    // The columns of 32 pieces are worth two octaves.
+    |first| if pieces(END_EXPONENT - first, 1) <= 32 { END_EXPONENT } else { 8 },
     {
         type Columns = [[[f32; 32]; 3]; 7];
         fn columns(rows: &Self::Rows) -> Self::Columns {
@@ -237,11 +284,10 @@ tabulated!(
     f64,
     13,
     2,
-    PLAN13_NODES,
-    PLAN13_CHEBYSHEV,
-    PLAN13_MONOMIAL,
+    PLAN_F64_NODES PLAN_F64_OCTAVE_NODES PLAN_F64_CHEBYSHEV PLAN_F64_OCTAVE PLAN_F64_MONOMIAL,
     |v| num_traits::Float::log2(0.6 / (1.0 + 8.0 * v)),
     |s| -8.0 * s * s - 2.6,
+    |_| END_EXPONENT,
     {
         type Columns = ();
         fn columns(_rows: &Self::Rows) -> Self::Columns {}
@@ -267,33 +313,26 @@ struct Table<T: Tabulated> {
     filled: bool,
     /// Whether the first piece begins at 0.
     from_zero: bool,
-    /// The exponent of the first piece's end.
-    exponent: i32,
+    /// The exponents of the first piece's end and of the last one's.
+    exponents: [i32; 2],
     rows: T::Rows,
     columns: T::Columns,
+}
+
+/// 2ᵉ
+fn power(e: i32) -> f64 {
+    f64::from_bits(((1023 + e) as u64) << 52)
 }
 
 impl<T: Tabulated> Table<T> {
     fn empty() -> Self {
         let rows = T::empty();
-        Self { filled: false, from_zero: false, exponent: 0, rows, columns: T::columns(&rows) }
+        Self { filled: false, from_zero: false, exponents: [0; 2], rows, columns: T::columns(&rows) }
     }
 
     /// How many pieces.
     fn pieces(&self) -> usize {
-        1 + (((END_EXPONENT - self.exponent) as usize) << T::PIECE_BITS)
-    }
-
-    /// Where a piece begins, and its width.
-    fn piece(&self, piece: usize) -> (f64, f64) {
-        let power = |e: i32| f64::from_bits(((1023 + e) as u64) << 52);
-        if piece == 0 {
-            return (0.0, power(self.exponent));
-        }
-        let per_octave = 1 << T::PIECE_BITS;
-        let (octave, part) = ((piece - 1) / per_octave, (piece - 1) % per_octave);
-        let width = power(self.exponent + octave as i32) / per_octave as f64;
-        ((per_octave + part) as f64 * width, width)
+        pieces(self.exponents[1] - self.exponents[0], T::PIECE_BITS)
     }
 
     /// Fills in the polynomials for a p(β). Always from f64, so that an f32 table is right to its last
@@ -311,60 +350,102 @@ impl<T: Tabulated> Table<T> {
         let exponent =
             T::first_exponent(model.integral, model.shape) + num_traits::Float::floor(shift) as i32;
         self.from_zero = exponent >= START_EXPONENT;
-        self.exponent = exponent.clamp(START_EXPONENT, END_EXPONENT);
-        let mut points = Points { w: Column::new(1.0), shape: Column::new(model.shape), shared: true };
-        let mut logits = Logits::new();
-        let mut outside = List::new();
-        let nodes = T::nodes();
-        let start = usize::from(!self.from_zero);
-        let at_once = CHUNK / T::PER_PIECE;
-        for first in (start..self.pieces()).step_by(at_once) {
-            let last = (first + at_once).min(self.pieces());
-            let n = (last - first) * T::PER_PIECE;
-            for (piece, w) in (first..last).zip(points.w.flat_mut().chunks_exact_mut(T::PER_PIECE)) {
-                let (begin, width) = self.piece(piece);
-                for (w, t) in w.iter_mut().zip(nodes) {
-                    *w = begin + (0.5 + t) * width;
-                }
-            }
-            pipeline::direct(level, model.integral, &points, n, &mut logits, &mut outside);
-            if !outside.as_slice().is_empty() {
+        let first = exponent.clamp(START_EXPONENT, END_EXPONENT);
+        self.exponents = [first, T::last_exponent(first)];
+        let start = power(first);
+        let first_nodes = T::FIRST_NODES.iter().map(|t| (0.5 + t) * start);
+        if self.from_zero && !self.sample(first_nodes, None, model, level) {
+            return;
+        }
+        let at_once = (CHUNK / T::OCTAVE_NODES.len()) as i32;
+        for octave in (first..self.exponents[1]).step_by(at_once as usize) {
+            let octaves = octave..(octave + at_once).min(self.exponents[1]);
+            let nodes = octaves.clone().flat_map(|e| T::OCTAVE_NODES.iter().map(move |t| t * power(e)));
+            if !self.sample(nodes, Some(octaves), model, level) {
                 return;
             }
-            level.dispatch(Fit { points: &points, logits: &logits, pieces: first..last, table: self });
         }
         self.columns = T::columns(&self.rows);
         self.filled = true;
     }
+
+    /// Sets the first piece, or those of some octaves, from the integral at `nodes`. False if it is not to be
+    /// had there.
+    fn sample(
+        &mut self,
+        nodes: impl Iterator<Item = f64>,
+        octaves: Option<core::ops::Range<i32>>,
+        model: &Model,
+        level: Level,
+    ) -> bool {
+        let mut points = Points { w: Column::new(1.0), shape: Column::new(model.shape), shared: true };
+        let mut n = 0;
+        for (to, w) in points.w.flat_mut().iter_mut().zip(nodes) {
+            *to = w;
+            n += 1;
+        }
+        let (mut logits, mut outside) = (Logits::new(), List::new());
+        Integrate {
+            integral: model.integral,
+            rule: T::TABLE_RULE,
+            points: &points,
+            n,
+            logits: &mut logits,
+            outside: &mut outside,
+        }
+        .on(level);
+        if !outside.as_slice().is_empty() {
+            return false;
+        }
+        level.dispatch(Interpolate { points: &points, logits: &logits, octaves, table: self });
+        true
+    }
 }
 
-struct Fit<'a, T: Tabulated> {
+/// Polynomials from sampled logits.
+struct Interpolate<'a, T: Tabulated> {
     points: &'a Points<f64>,
     logits: &'a Logits<f64>,
-    pieces: core::ops::Range<usize>,
+    /// The octaves of the samples; `None` for the first piece.
+    octaves: Option<core::ops::Range<i32>>,
     table: &'a mut Table<T>,
 }
 
-impl<T: Tabulated> Vectorised for Fit<'_, T> {
+impl<T: Tabulated> Interpolate<'_, T> {
+    /// The functions of the table at `out.len()` samples from number `from` on.
+    #[inline(always)]
+    fn functions(&self, from: usize, out: &mut [[f64; 4]]) {
+        for (i, value) in out.iter_mut().enumerate() {
+            let at = from + i;
+            let inv = 1.0 / self.points.w.flat()[at];
+            // w³ is how it begins, but too steep for a polynomial further out.
+            let power = if self.octaves.is_none() { inv * inv * inv } else { inv };
+            *value = [
+                self.logits.value.flat()[at] * inv,
+                self.logits.slope.flat()[at],
+                self.logits.spread.flat()[at] * power,
+                0.0,
+            ];
+        }
+    }
+}
+
+impl<T: Tabulated> Vectorised for Interpolate<'_, T> {
     type Output = ();
     #[inline(always)]
     fn run<I: Isa>(self) {
-        let mut values = [[0.0; 4]; 16];
-        for (k, piece) in self.pieces.enumerate() {
-            for (i, value) in values[..T::PER_PIECE].iter_mut().enumerate() {
-                let at = k * T::PER_PIECE + i;
-                let w = self.points.w.flat()[at];
-                let inv = 1.0 / w;
-                // w³ is how it begins, but too steep for a polynomial further out.
-                let power = if piece == 0 { inv * inv * inv } else { inv };
-                *value = [
-                    self.logits.value.flat()[at] * inv,
-                    self.logits.slope.flat()[at],
-                    self.logits.spread.flat()[at] * power,
-                    0.0,
-                ];
-            }
-            T::fit(&mut self.table.rows, piece, &values[..T::PER_PIECE]);
+        let mut values = [[0.0; 4]; 32];
+        let Some(octaves) = self.octaves.clone() else {
+            let values = &mut values[..T::FIRST_NODES.len()];
+            self.functions(0, values);
+            T::fit_first(&mut self.table.rows, values);
+            return;
+        };
+        let values = &mut values[..T::OCTAVE_NODES.len()];
+        for (k, octave) in octaves.enumerate() {
+            self.functions(k * values.len(), values);
+            let piece = pieces(octave - self.table.exponents[0], T::PIECE_BITS);
+            T::fit_octave(&mut self.table.rows, piece, values);
         }
     }
 }
@@ -384,45 +465,39 @@ impl<T: Tabulated> Vectorised for TableLogits<'_, T> {
     fn run<I: Isa>(self) {
         let (zero, one) = (T::On::<I>::splat(0.0), T::On::<I>::splat(1.0));
         let table = self.table;
-        let (_, width) = table.piece(0);
+        let [first, last] = table.exponents;
+        let (width, end) = (power(first), power(last));
         let (start, inverse) = (T::On::<I>::splat(width), T::On::<I>::splat(1.0 / width));
-        let end = T::On::<I>::splat(table.piece(table.pieces()).0);
-        // Below the smallest, w³ loses its digits.
-        let least = if table.from_zero { T::On::<I>::splat(T::X_MIN) } else { start };
-        let at_zero = if table.from_zero { zero } else { one };
+        // Below X_MIN, w³ loses its digits; without a first piece 0 is beyond as well.
+        let (least, at_zero) = if table.from_zero { (T::X_MIN, zero) } else { (width, one) };
         let bias = if T::PIECE_BITS == 1 { 127 } else { 1023 };
-        let first = ((bias + table.exponent) as u32) << T::PIECE_BITS;
-        let last = (table.pieces() - 1) as u32;
+        let first = ((bias + first) as u32) << T::PIECE_BITS;
         let pieces = table.pieces();
-        let groups = self.n.div_ceil(SUM_LANES).min(CHUNK / SUM_LANES);
+        let groups = groups(self.n);
         let mut index = [[0; MAX_LANES]; 2];
         // Two registers at once: every look-up of a coefficient serves both.
-        for g in (0..groups).step_by(2) {
+        registers!(T::On<I>, (0..groups).step_by(2), |g, lane| {
             let pair = [g, (g + 1).min(groups - 1)];
-            let mut lane = 0;
-            while lane < SUM_LANES {
-                let w: [T::On<I>; 2] = [self.points.w.get(pair[0], lane), self.points.w.get(pair[1], lane)];
-                let mut t = w;
-                for k in 0..2 {
-                    let fraction = w[k].locate(first, last, &mut index[k]);
-                    let from_start = w[k].mul_add(inverse, T::On::<I>::splat(-0.5));
-                    t[k] = w[k].select_lt(start, from_start, fraction);
-                }
-                let values = T::evaluate(&table.rows, &table.columns, pieces, &index, t);
-                for k in 0..2 {
-                    let (w, [a, slope, c]) = (w[k], values[k]);
-                    let power = w.select_lt(start, (w * w) * w, w);
-                    let logit = Logit { value: w * a, slope, spread: power * c };
-                    self.logits.put(pair[k], lane, logit);
-                    let small = zero.select_lt(w, one, at_zero);
-                    let beyond = w.select_lt(end, w.select_lt(least, small, zero), one);
-                    if k == 0 || pair[1] > pair[0] {
-                        self.beyond.push_flagged(beyond, pair[k] * SUM_LANES + lane, self.n);
-                    }
-                }
-                lane += T::On::<I>::N;
+            let w: [T::On<I>; 2] = [self.points.w.get(pair[0], lane), self.points.w.get(pair[1], lane)];
+            let mut t = w;
+            for k in 0..2 {
+                let fraction = w[k].locate(first, pieces as u32 - 1, &mut index[k]);
+                let from_start = w[k].mul_add(inverse, T::On::<I>::splat(-0.5));
+                t[k] = w[k].select_lt(start, from_start, fraction);
             }
-        }
+            let values = T::evaluate(&table.rows, &table.columns, pieces, &index, t);
+            for k in 0..2 {
+                let (w, [a, slope, c]) = (w[k], values[k]);
+                let power = w.select_lt(start, (w * w) * w, w);
+                let logit = Logit { value: w * a, slope, spread: power * c };
+                self.logits.put(pair[k], lane, logit);
+                let inside = zero.select_lt(w, zero, at_zero);
+                let beyond = within(w, least, end, inside, one);
+                if k == 0 || pair[1] > pair[0] {
+                    self.beyond.push_flagged(beyond, pair[k] * SUM_LANES + lane, self.n);
+                }
+            }
+        });
     }
 }
 

@@ -52,7 +52,7 @@ pub(crate) fn exp<V: Lanes>(y: V) -> V {
 
 /// 0, or NaN where y is NaN.
 #[inline(always)]
-fn zero_or_nan<V: Lanes>(y: V) -> V {
+pub(crate) fn zero_or_nan<V: Lanes>(y: V) -> V {
     let zero = V::splat(0.0);
     y.select_lt(zero, zero, (-y).select_lt(zero, zero, y))
 }

@@ -5,7 +5,7 @@
 //! instead of a quadrature) and that a kernel is chosen per element before, not by branching within.
 
 use super::near::Near;
-use super::{Logit, neg_ln_1m, two_atanh};
+use super::{Logit, neg_ln_1m, two_atanh, within};
 use crate::lanes::{Lanes, Scalar};
 use crate::special::elementary::{exp_neg, exp_neg_parts};
 use crate::special::tables::BOOLE;
@@ -43,11 +43,8 @@ impl Region {
         let (px, pc) = (zero.select_lt(near, y, x), zero.select_lt(near, kappa, c));
         let piece = V::Scalar::piece(px, pc) + near * pieces;
         let region = zero.select_lt(near, x0.select_lt(y, far, piece), piece);
-        let region = x.select_lt(V::splat(V::Scalar::X_MAX), region, outside);
         let region = v.select_lt(V::splat(V::Scalar::V_MAX), region, outside);
-        // Below, squares of x leave the normal numbers; 0 itself does not mind.
-        let tiny = zero.select_lt(x, outside, region);
-        x.select_lt(V::splat(V::Scalar::X_MIN), tiny, region)
+        within(x, V::Scalar::X_MIN, V::Scalar::X_MAX, region, outside)
     }
 
     /// The kernel of a region.

@@ -4,7 +4,7 @@
 //! kernel. A lane that has converged goes on with weight 0, which changes no bit of its sums: so its result
 //! does not depend on its neighbours.
 
-use super::Logit;
+use super::{Logit, within};
 use crate::lanes::{Lanes, Scalar};
 use crate::special::elementary::{exp_neg, exp_neg_parts, exp_node, exp_parts, ln, ln_1p_parts};
 use core::f64::consts::PI;
@@ -27,8 +27,8 @@ impl Region {
 
     /// Where [`Region::DEEP`] begins: the saddle of ξ = X₀e^{s²X₀} is X₀.
     #[inline(always)]
-    pub(crate) fn deep<V: Lanes<Scalar: LogNormal>>(s: V) -> V {
-        let x0 = V::splat(V::Scalar::DEEP);
+    pub(crate) fn deep<V: Lanes<Scalar: LogNormal>>(s: V, rule: &Rule) -> V {
+        let x0 = V::splat(rule.deep);
         x0 * exp_node((s * s) * x0)
     }
 
@@ -38,24 +38,30 @@ impl Region {
         let outside = V::splat(Self::OUTSIDE as f64);
         let far = xi.select_lt(deep, V::splat(Self::FAR as f64), V::splat(Self::DEEP as f64));
         let region = xi.select_lt(V::splat(1.0), V::splat(Self::NEAR as f64), far);
-        let region = xi.select_lt(V::splat(V::Scalar::XI_MAX), region, outside);
         let region = s.select_lt(V::splat(V::Scalar::S_MAX), region, outside);
-        // Below, squares of ξ leave the normal numbers; 0 itself does not mind.
-        let tiny = V::splat(0.0).select_lt(xi, outside, region);
-        xi.select_lt(V::splat(V::Scalar::XI_MIN), tiny, region)
+        within(xi, V::Scalar::XI_MIN, V::Scalar::XI_MAX, region, outside)
     }
+}
+
+/// How fine a quadrature is.
+#[derive(Clone, Copy, Debug)]
+pub struct Rule {
+    /// −ln of the discretisation error aimed at.
+    digits: f64,
+    /// The quadrature near zero reaches so far to both sides.
+    reach: f64,
+    /// A term below this part of its sum is the last.
+    last: f64,
+    /// X₀: beyond, E[e^{−2X}] is below the error of E[e^{−X}].
+    deep: f64,
 }
 
 /// The form of the kernels in one precision.
 pub trait LogNormal: Scalar {
-    /// −ln of the discretisation error aimed at.
-    const DIGITS: f64;
-    /// The quadrature near zero reaches so far to both sides.
-    const REACH: f64;
-    /// A term below this part of its sum is the last.
-    const LAST: f64;
-    /// X₀: beyond, E[e^{−2X}] is below an ulp of E[e^{−X}].
-    const DEEP: f64;
+    /// In the arithmetic of this precision.
+    const RULE: Rule;
+    /// In f64, for a table in this precision.
+    const TABLE_RULE: Rule;
     /// The box of ξ and s.
     const XI_MIN: f64;
     const XI_MAX: f64;
@@ -65,10 +71,8 @@ pub trait LogNormal: Scalar {
 }
 
 impl LogNormal for f64 {
-    const DIGITS: f64 = 38.5;
-    const REACH: f64 = 9.0;
-    const LAST: f64 = 1e-16;
-    const DEEP: f64 = 60.0;
+    const RULE: Rule = Rule { digits: 38.5, reach: 9.0, last: 1e-16, deep: 60.0 };
+    const TABLE_RULE: Rule = Self::RULE;
     const XI_MIN: f64 = 1e-100;
     const XI_MAX: f64 = 1e8;
     const S_MAX: f64 = 2.0;
@@ -76,10 +80,8 @@ impl LogNormal for f64 {
 }
 
 impl LogNormal for f32 {
-    const DIGITS: f64 = 18.2;
-    const REACH: f64 = 5.9;
-    const LAST: f64 = 3e-8;
-    const DEEP: f64 = 27.0;
+    const RULE: Rule = Rule { digits: 18.2, reach: 5.9, last: 3e-8, deep: 27.0 };
+    const TABLE_RULE: Rule = Rule { digits: 23.0, reach: 6.8, last: 1e-10, deep: 30.0 };
     const XI_MIN: f64 = 1e-11;
     const XI_MAX: f64 = 1e4;
     const S_MAX: f64 = 2.0;
@@ -109,19 +111,20 @@ impl<V: Lanes<Scalar: LogNormal>> Grid<V> {
     /// The step as in the scalar kernel: for a Gaussian of curvature `bend`, the nearest pole at
     /// Im(sz) = π/2, `weight` = X at the centre.
     #[inline(always)]
-    fn step(s: V, bend: V, weight: V) -> V {
-        let free = (V::splat(2.0 * V::Scalar::DIGITS) / bend).sqrt();
+    fn step(s: V, bend: V, weight: V, rule: &Rule) -> V {
+        let free = (V::splat(2.0 * rule.digits) / bend).sqrt();
         let pole = V::splat(0.45 * PI) / s;
         let eta = free.select_lt(pole, free, pole);
         // Where X is large, a line nearer to the real axis may be the better one.
-        let (far, near) = (Self::step_at(s, eta, weight), Self::step_at(s, V::splat(0.7) * eta, weight));
+        let (far, near) =
+            (Self::step_at(s, eta, weight, rule), Self::step_at(s, V::splat(0.7) * eta, weight, rule));
         far.select_lt(near, near, far)
     }
 
     /// The step that a line Im z = η allows.
     #[inline(always)]
-    fn step_at(s: V, eta: V, weight: V) -> V {
-        let digits = V::splat(V::Scalar::DIGITS);
+    fn step_at(s: V, eta: V, weight: V, rule: &Rule) -> V {
+        let digits = V::splat(rule.digits);
         let se = s * eta;
         let w = se * se;
         let ln_cos = (V::splat(0.5) * w) * w.poly(&[1.0, 1.0 / 6.0, 2.0 / 45.0, 0.0135, 0.0148]);
@@ -210,13 +213,13 @@ pub(crate) struct NearGrid<V> {
 impl<V: Lanes<Scalar: LogNormal>> NearGrid<V> {
     /// Centred at z = 2s: the three integrands are nearly Gaussian there, about z between 0 and 3s.
     #[inline(always)]
-    pub(crate) fn new(s: V) -> Self {
+    pub(crate) fn new(s: V, rule: &Rule) -> Self {
         let s = s.at_least(V::Scalar::S_MIN);
         let square = V::splat(2.0) * (s * s);
-        let h = Grid::step(s, V::splat(1.0), V::splat(0.0));
+        let h = Grid::step(s, V::splat(1.0), V::splat(0.0), rule);
         Self {
             grid: Grid::new(s, s + s, h),
-            count: (V::splat(V::Scalar::REACH) + s) / h,
+            count: (V::splat(rule.reach) + s) / h,
             beta: exp_node(square),
             norm: V::splat(NORM) * h * exp_node(-square),
         }
@@ -278,7 +281,7 @@ struct Saddle<V> {
 
 impl<V: Lanes<Scalar: LogNormal>> Saddle<V> {
     #[inline(always)]
-    fn new(xi: V, s: V, steps: usize) -> Self {
+    fn new(xi: V, s: V, steps: usize, rule: &Rule) -> Self {
         let one = V::splat(1.0);
         let s = s.at_least(V::Scalar::S_MIN);
         let a = (s * s) * xi;
@@ -291,7 +294,7 @@ impl<V: Lanes<Scalar: LogNormal>> Saddle<V> {
         let shrink = exp_neg(-w);
         let x = xi * shrink;
         let z = -(w / s);
-        let h = Grid::step(s, (s * s).mul_add(x, one), x);
+        let h = Grid::step(s, (s * s).mul_add(x, one), x, rule);
         Self { s, z, x, shrink, grid: Grid::new(s, z, h) }
     }
 
@@ -309,16 +312,16 @@ impl<V: Lanes<Scalar: LogNormal>> Saddle<V> {
 
 /// [`Region::FAR`]: T = E[u r], u = e^{−X}, r = 1/(1 + u).
 #[inline(always)]
-pub(crate) fn far<V: Lanes<Scalar: LogNormal>>(xi: V, s: V) -> Logit<V> {
+pub(crate) fn far<V: Lanes<Scalar: LogNormal>>(xi: V, s: V, rule: &Rule) -> Logit<V> {
     let (zero, one) = (V::splat(0.0), V::splat(1.0));
-    let at = Saddle::new(xi, s, 1);
+    let at = Saddle::new(xi, s, 1, rule);
     let u = exp_neg(-at.x);
     let r = one / (one + u);
     let zeroth = u * r;
     let first = zeroth * r;
     let (mut s0, mut s1, mut s2) = (zeroth, first, first * r * (one - u));
     let mut nodes = Pairs::new(&at.grid);
-    let last = V::splat(V::Scalar::LAST);
+    let last = V::splat(rule.last);
     let mut live = one;
     for j in 1..MAX_NODES {
         // 0 where it underflows: the weight to the right grows.
@@ -349,13 +352,13 @@ pub(crate) fn far<V: Lanes<Scalar: LogNormal>>(xi: V, s: V) -> Logit<V> {
 
 /// [`Region::DEEP`]: T = E[e^{−X}] to rounding, with e^{−X} and the weight in one exponent.
 #[inline(always)]
-pub(crate) fn deep<V: Lanes<Scalar: LogNormal>>(xi: V, s: V) -> Logit<V> {
+pub(crate) fn deep<V: Lanes<Scalar: LogNormal>>(xi: V, s: V, rule: &Rule) -> Logit<V> {
     // The integrand is narrow here: its centre must be met.
-    let at = Saddle::new(xi, s, 3);
+    let at = Saddle::new(xi, s, 3, rule);
     let slope = at.s.mul_add(at.x, at.z);
     // The recurrences serve for δ, as the weight's own logarithm is needed here.
     let zero = V::splat(0.0);
-    let last = V::splat(V::Scalar::LAST);
+    let last = V::splat(rule.last);
     let mut sums = [zero; 3];
     for side in [0, 1] {
         let h = if side == 0 { at.grid.h } else { -at.grid.h };

@@ -25,6 +25,15 @@ pub struct Logit<V> {
     pub spread: V,
 }
 
+/// `inside` where w is 0 or from `least` to below `end`, `outside` elsewhere and for NaN. Below `least`
+/// powers of w leave the normal numbers; 0 itself does not mind.
+#[inline(always)]
+pub(crate) fn within<V: Lanes>(w: V, least: f64, end: f64, inside: V, outside: V) -> V {
+    let inside = w.select_lt(V::splat(end), inside, outside);
+    let small = V::splat(0.0).select_lt(w, outside, inside);
+    w.select_lt(V::splat(least), small, inside)
+}
+
 /// 2 atanh s = ln((1 + s)/(1 − s)) for 0 ≤ s ≤ ⅓.
 #[inline(always)]
 pub(crate) fn two_atanh<V: Lanes>(s: V) -> V {
