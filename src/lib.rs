@@ -43,6 +43,7 @@ mod lanes;
 pub mod lerch;
 pub mod level;
 pub mod loss;
+pub mod sampling;
 pub mod special;
 
 pub use family::{Fixed, Gamma, LogNormal, ParamError};

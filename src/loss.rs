@@ -552,7 +552,10 @@ fn at<T: Real, S: Family<T> + ?Sized>(family: &S, margin: T, second: bool) -> Op
 }
 
 /// (1 − ε)·f(false) + ε·f(true), without touching f(true) at ε = 0 nor f(false) at ε = 1: 0·∞ is 0.
-fn mix<T: Real, const M: usize>(smoothing: Smoothing<T>, f: impl Fn(bool) -> [f64; M]) -> [f64; M] {
+pub(crate) fn mix<T: Real, const M: usize>(
+    smoothing: Smoothing<T>,
+    f: impl Fn(bool) -> [f64; M],
+) -> [f64; M] {
     let eps = smoothing.0.to_f64();
     if eps == 0.0 {
         return f(false);

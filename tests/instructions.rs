@@ -7,8 +7,9 @@
 
 mod support;
 
-use prefstrength::Real;
 use prefstrength::batch::{Batch, Coordinates};
+use prefstrength::sampling::MonteCarlo;
+use prefstrength::{LogNormal, Real};
 use std::collections::{HashMap, HashSet};
 use std::process::Command;
 use support::batch::{Family, levels, rows};
@@ -25,6 +26,13 @@ fn instantiate<T: Real>() {
             for (_, evaluate) in family.shared([T::one(), T::from_f64(0.5)], level, Coordinates::LnMeanV) {
                 rows(&Batch::new(&margins), 2, &*evaluate).expect("checked");
             }
+        }
+        let beta = LogNormal::from_mu_sigma(T::zero(), T::one()).expect("valid");
+        let shared = MonteCarlo::lognormal(&beta, &a).expect("valid").with_level(level);
+        let each = MonteCarlo::lognormal_per_pair(&beta, 1, &a).expect("valid").with_level(level);
+        let weighted = shared.weights(&[0.2; 5].map(T::from_f64)).expect("valid");
+        for estimator in [shared, each, weighted] {
+            rows(&Batch::new(&margins), 2, &|b, r| estimator.evaluate(b, r)).expect("checked");
         }
     }
 }

@@ -130,7 +130,14 @@ impl<T: Real, S: Strength<T>> Source<T> for Shared<S> {
         points.shape = pipeline::Column::new(self.model.shape);
         *scales = Scales::shared(&self.model);
     }
-    fn logits(&self, points: &Points<T>, n: usize, logits: &mut Logits<T>, outside: &mut List) {
+    fn logits(
+        &self,
+        _first: usize,
+        points: &Points<T>,
+        n: usize,
+        logits: &mut Logits<T>,
+        outside: &mut List,
+    ) {
         let (integral, rule) = (self.model.integral, T::RULE);
         Integrate { integral, rule, points, n, logits, outside }.on(self.level);
     }

@@ -152,7 +152,14 @@ impl<T: Real> Source<T> for PerElement<'_, T> {
             }
         }
     }
-    fn logits(&self, points: &Points<T>, n: usize, logits: &mut Logits<T>, outside: &mut List) {
+    fn logits(
+        &self,
+        _first: usize,
+        points: &Points<T>,
+        n: usize,
+        logits: &mut Logits<T>,
+        outside: &mut List,
+    ) {
         let integral = match self.family {
             Families::Fixed(_) => Integral::Fixed,
             Families::Gamma(..) => Integral::Gamma,

@@ -8,11 +8,11 @@ use core::fmt;
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum BatchError {
-    /// A slice is not as long as the margins.
+    /// A slice is not as long as the margins ask for.
     Length {
         /// Which one.
         slice: &'static str,
-        /// The number of margins.
+        /// The number of margins, or of draws for all of them.
         expected: usize,
         /// The slice's length.
         found: usize,
@@ -42,7 +42,7 @@ impl fmt::Display for BatchError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Length { slice, expected, found } => {
-                write!(f, "{slice} has length {found}, the margins {expected}")
+                write!(f, "{slice} has length {found}, the margins ask for {expected}")
             }
             Self::ParamCount { expected, found } => {
                 write!(f, "{found} slices for the derivatives in {expected} parameters")
@@ -62,8 +62,8 @@ impl core::error::Error for BatchError {
     }
 }
 
-/// A slice must be as long as the margins.
-pub(super) fn length<T>(
+/// A slice must be as long as the margins ask for.
+pub(crate) fn length<T>(
     slice: &'static str,
     values: Option<&[T]>,
     expected: usize,

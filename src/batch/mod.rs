@@ -34,7 +34,7 @@
 mod direct;
 mod element;
 mod error;
-mod pipeline;
+pub(crate) mod pipeline;
 mod plan;
 mod sums;
 
@@ -48,7 +48,8 @@ pub use sums::Sums;
 use crate::float::Real;
 pub use crate::loss::Coordinates;
 use crate::loss::{Smoothing, Strength};
-use error::{length, weights};
+pub(crate) use error::length;
+use error::weights;
 
 /// Margins, and what goes with them.
 ///
@@ -119,7 +120,7 @@ impl<'a, T: Real> Batch<'a, T> {
         self.margins.is_empty()
     }
 
-    fn check(&self) -> Result<(), BatchError> {
+    pub(crate) fn check(&self) -> Result<(), BatchError> {
         length("weights", self.weights, self.len())?;
         length("upstream", self.upstream, self.len())?;
         weights(self.weights)
@@ -180,7 +181,7 @@ impl<'a, T> Rows<'a, T> {
         Self { d_params: [to.next(), to.next()], param_count: Some(N), ..self }
     }
 
-    fn check(&self, len: usize, params: usize) -> Result<(), BatchError> {
+    pub(crate) fn check(&self, len: usize, params: usize) -> Result<(), BatchError> {
         length("nll", self.nll.as_deref(), len)?;
         length("d_margin", self.d_margin.as_deref(), len)?;
         if let Some(found) = self.param_count

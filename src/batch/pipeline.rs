@@ -14,10 +14,10 @@ use crate::loss::{Integral, Model, Smoothing};
 use crate::special::elementary::{exp_neg, zero_or_nan};
 
 /// Elements per chunk: whole groups, and indices fit a byte.
-pub(super) const CHUNK: usize = 256;
+pub(crate) const CHUNK: usize = 256;
 
 /// Elements per block of the sums.
-pub(super) const BLOCK: usize = 4096;
+pub(crate) const BLOCK: usize = 4096;
 
 /// Groups per chunk.
 const GROUPS: usize = CHUNK / SUM_LANES;
@@ -35,46 +35,46 @@ macro_rules! registers {
         }
     };
 }
-pub(super) use registers;
+pub(crate) use registers;
 
 /// Groups that hold the first `n` elements of a chunk.
 #[inline(always)]
-pub(super) fn groups(n: usize) -> usize {
+pub(crate) fn groups(n: usize) -> usize {
     n.div_ceil(SUM_LANES).min(GROUPS)
 }
 
 /// Sixteen numbers: whole registers of every instruction set, and the virtual lanes of the sums.
-pub(super) type Group<T> = [T; SUM_LANES];
+pub(crate) type Group<T> = [T; SUM_LANES];
 
 /// One number per element of a chunk, and room for a register behind them.
 #[derive(Clone, Copy)]
 #[repr(align(64))]
-pub(super) struct Column<T>([Group<T>; GROUPS + 1]);
+pub(crate) struct Column<T>([Group<T>; GROUPS + 1]);
 
 impl<T: Element> Column<T> {
-    pub(super) fn new(x: f64) -> Self {
+    pub(crate) fn new(x: f64) -> Self {
         Self([[T::num(x); SUM_LANES]; GROUPS + 1])
     }
 
     /// The numbers one by one.
     #[inline(always)]
-    pub(super) fn flat(&self) -> &[T] {
+    pub(crate) fn flat(&self) -> &[T] {
         self.0.as_flattened()
     }
 
     #[inline(always)]
-    pub(super) fn flat_mut(&mut self) -> &mut [T] {
+    pub(crate) fn flat_mut(&mut self) -> &mut [T] {
         self.0.as_flattened_mut()
     }
 
     /// A register from lane `lane` of group `g` on.
     #[inline(always)]
-    pub(super) fn get<V: Lanes<Scalar = T>>(&self, g: usize, lane: usize) -> V {
+    pub(crate) fn get<V: Lanes<Scalar = T>>(&self, g: usize, lane: usize) -> V {
         V::load(&self.0[g][lane..])
     }
 
     #[inline(always)]
-    pub(super) fn put<V: Lanes<Scalar = T>>(&mut self, g: usize, lane: usize, x: V) {
+    pub(crate) fn put<V: Lanes<Scalar = T>>(&mut self, g: usize, lane: usize, x: V) {
         x.store(&mut self.0[g][lane..]);
     }
 
@@ -88,17 +88,17 @@ impl<T: Element> Column<T> {
 }
 
 /// Indices into a chunk.
-pub(super) struct List {
+pub(crate) struct List {
     items: [u8; CHUNK],
     len: usize,
 }
 
 impl List {
-    pub(super) const fn new() -> Self {
+    pub(crate) const fn new() -> Self {
         Self { items: [0; CHUNK], len: 0 }
     }
 
-    pub(super) fn push(&mut self, index: usize) {
+    pub(crate) fn push(&mut self, index: usize) {
         // An element comes once at most: there is room.
         if let Some(item) = self.items.get_mut(self.len) {
             *item = index as u8;
@@ -106,13 +106,13 @@ impl List {
         }
     }
 
-    pub(super) fn as_slice(&self) -> &[u8] {
+    pub(crate) fn as_slice(&self) -> &[u8] {
         &self.items[..self.len]
     }
 
     /// Appends the elements of a register from number `at` on whose flag is positive, below `n`.
     #[inline(always)]
-    pub(super) fn push_flagged<V: Lanes>(&mut self, flags: V, at: usize, n: usize) {
+    pub(crate) fn push_flagged<V: Lanes>(&mut self, flags: V, at: usize, n: usize) {
         if !V::splat(0.0).any_lt(flags) {
             return;
         }
@@ -127,27 +127,27 @@ impl List {
 }
 
 /// w = unit·|D| and the shape (v or σ) of every element.
-pub(super) struct Points<T> {
-    pub(super) w: Column<T>,
-    pub(super) shape: Column<T>,
+pub(crate) struct Points<T> {
+    pub(crate) w: Column<T>,
+    pub(crate) shape: Column<T>,
     /// Whether the shape is the same everywhere.
-    pub(super) shared: bool,
+    pub(crate) shared: bool,
 }
 
 /// ℓ and its derivatives.
-pub(super) struct Logits<T> {
-    pub(super) value: Column<T>,
-    pub(super) slope: Column<T>,
-    pub(super) spread: Column<T>,
+pub(crate) struct Logits<T> {
+    pub(crate) value: Column<T>,
+    pub(crate) slope: Column<T>,
+    pub(crate) spread: Column<T>,
 }
 
 impl<T: Element> Logits<T> {
-    pub(super) fn new() -> Self {
+    pub(crate) fn new() -> Self {
         Self { value: Column::new(0.0), slope: Column::new(0.0), spread: Column::new(0.0) }
     }
 
     #[inline(always)]
-    pub(super) fn put<V: Lanes<Scalar = T>>(&mut self, g: usize, lane: usize, logit: Logit<V>) {
+    pub(crate) fn put<V: Lanes<Scalar = T>>(&mut self, g: usize, lane: usize, logit: Logit<V>) {
         self.value.put(g, lane, logit.value);
         self.slope.put(g, lane, logit.slope);
         self.spread.put(g, lane, logit.spread);
@@ -156,19 +156,19 @@ impl<T: Element> Logits<T> {
 
 /// Effective logits of the first `n` points from the integrals themselves; w and shape must be numbers up
 /// to the end of the last group. What no kernel covers goes to `outside`, its logits undefined.
-pub(super) struct Integrate<'a, T> {
-    pub(super) integral: Integral,
+pub(crate) struct Integrate<'a, T> {
+    pub(crate) integral: Integral,
     /// How fine the quadrature of a LogNormal is.
-    pub(super) rule: lognormal::Rule,
-    pub(super) points: &'a Points<T>,
-    pub(super) n: usize,
-    pub(super) logits: &'a mut Logits<T>,
-    pub(super) outside: &'a mut List,
+    pub(crate) rule: lognormal::Rule,
+    pub(crate) points: &'a Points<T>,
+    pub(crate) n: usize,
+    pub(crate) logits: &'a mut Logits<T>,
+    pub(crate) outside: &'a mut List,
 }
 
 impl<T: Element> Integrate<'_, T> {
     /// On a level. Every integral is entered by itself, so that each is a function of its own.
-    pub(super) fn on(self, level: Level) {
+    pub(crate) fn on(self, level: Level) {
         match self.integral {
             Integral::Fixed => level.dispatch(FixedLogits(self)),
             Integral::Gamma => level.dispatch(GammaLogits(self)),
@@ -356,18 +356,18 @@ impl<T: Element> Vectorised for LogNormalLogits<'_, T> {
 }
 
 /// unit and the matrix of [`Model`], for all elements or for each.
-pub(super) enum Scales<T> {
+pub(crate) enum Scales<T> {
     Shared { unit: T, matrix: [T; 4] },
     Each { unit: Column<T>, matrix: [Column<T>; 4] },
 }
 
 impl<T: Element> Scales<T> {
-    pub(super) fn shared(model: &Model) -> Self {
+    pub(crate) fn shared(model: &Model) -> Self {
         let [[a, b], [c, d]] = model.matrix;
         Self::Shared { unit: T::num(model.unit), matrix: [T::num(a), T::num(b), T::num(c), T::num(d)] }
     }
 
-    pub(super) fn each() -> Self {
+    pub(crate) fn each() -> Self {
         let zero = Column::new(0.0);
         Self::Each { unit: zero, matrix: [zero; 4] }
     }
@@ -605,7 +605,7 @@ impl<T: Element> Vectorised for Rest<'_, T> {
 }
 
 /// Where the effective logits of a batch come from.
-pub(super) trait Source<T: Real>: Sync {
+pub(crate) trait Source<T: Real>: Sync {
     /// The instruction set.
     fn level(&self) -> Level;
     /// Whether parameters differ from element to element.
@@ -615,8 +615,8 @@ pub(super) trait Source<T: Real>: Sync {
     /// Unit, matrix and shapes: once for all elements if they are shared, else of the `n` elements from
     /// number `first` on, filling up the last group.
     fn setup(&self, first: usize, n: usize, points: &mut Points<T>, scales: &mut Scales<T>);
-    /// Effective logits of the first `n` points.
-    fn logits(&self, points: &Points<T>, n: usize, logits: &mut Logits<T>, outside: &mut List);
+    /// Effective logits of the first `n` points, whose elements begin at number `first`.
+    fn logits(&self, first: usize, points: &Points<T>, n: usize, logits: &mut Logits<T>, outside: &mut List);
     /// Everything about element `index` by the scalar kernels.
     fn scalar(&self, index: usize, margin: T, smoothing: Smoothing<T>) -> [f64; 4];
 }
@@ -706,7 +706,7 @@ fn chunk<T: Real, S: Source<T>>(
     };
     level.dispatch(Scale { margins, scales, w: &mut points.w });
     let mut outside = List::new();
-    source.logits(points, n, logits, &mut outside);
+    source.logits(first, points, n, logits, &mut outside);
     let losses = || Losses { margins, points, logits, scales, epsilon: batch.smoothing.epsilon() };
     if whole && outside.as_slice().is_empty() {
         let fused = Fused {
@@ -759,7 +759,7 @@ fn chunk<T: Real, S: Source<T>>(
 }
 
 /// Evaluates a batch whose slices have been checked, and adds its blocks as a balanced tree.
-pub(super) fn tree<T: Real, S: Source<T>>(
+pub(crate) fn tree<T: Real, S: Source<T>>(
     source: &S,
     first: usize,
     batch: &Batch<'_, T>,
@@ -782,7 +782,7 @@ fn split(len: usize) -> usize {
 
 /// The same tree on the threads of rayon: the same bits.
 #[cfg(feature = "rayon")]
-pub(super) fn par_tree<T: Real, S: Source<T>>(
+pub(crate) fn par_tree<T: Real, S: Source<T>>(
     source: &S,
     first: usize,
     batch: &Batch<'_, T>,

@@ -514,9 +514,9 @@ impl<T: Real, S: Strength<T>> Source<T> for Plan<T, S> {
     fn setup(&self, first: usize, n: usize, points: &mut Points<T>, scales: &mut Scales<T>) {
         self.shared.setup(first, n, points, scales);
     }
-    fn logits(&self, points: &Points<T>, n: usize, logits: &mut Logits<T>, outside: &mut List) {
+    fn logits(&self, first: usize, points: &Points<T>, n: usize, logits: &mut Logits<T>, outside: &mut List) {
         if !self.table.filled || self.shared.model.integral == Integral::Scalar {
-            return self.shared.logits(points, n, logits, outside);
+            return self.shared.logits(first, points, n, logits, outside);
         }
         let mut beyond = List::new();
         let table = &self.table;
@@ -530,7 +530,7 @@ impl<T: Real, S: Strength<T>> Source<T> for Plan<T, S> {
         }
         let mut found = Logits::new();
         let mut still = List::new();
-        self.shared.logits(&few, beyond.as_slice().len(), &mut found, &mut still);
+        self.shared.logits(first, &few, beyond.as_slice().len(), &mut found, &mut still);
         for (j, &i) in beyond.as_slice().iter().enumerate() {
             logits.value.flat_mut()[i as usize] = found.value.flat()[j];
             logits.slope.flat_mut()[i as usize] = found.slope.flat()[j];

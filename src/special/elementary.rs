@@ -161,7 +161,6 @@ pub(crate) fn ln<V: Lanes>(x: V) -> V {
 ///
 /// 1 + z = u + c, u rounded and c what that lost. u = 2ⁿ(1 + f) as for ln u, and c·2⁻ⁿ joins f. ln 2 =
 /// hi + lo; the sum n·hi + (f − rest) has all small terms in the rest. Coefficients: ATANH.
-#[cfg_attr(not(test), allow(dead_code))]
 #[inline(always)]
 pub(crate) fn ln_1p<V: Lanes>(z: V) -> V {
     let one = V::splat(1.0);

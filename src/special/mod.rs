@@ -4,6 +4,8 @@
 //! The Lerch transcendent, built on the Gamma family's integral, is in [`crate::lerch`].
 pub(crate) mod alternating;
 pub(crate) mod elementary;
+pub(crate) mod gamma_shape;
+pub(crate) mod hermite;
 pub(crate) mod incomplete_gamma;
 mod logistic;
 pub(crate) mod normal;

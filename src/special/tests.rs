@@ -1,12 +1,14 @@
 //! Accuracy of the elementary functions on every instruction set, in f64 against
 //! `tests/data/elementary.csv` (1000-bit reference values, `tools/elementary.py`) and in f32 against f64;
-//! the operations of [`Lanes`]; and the tables of `tables.rs` from their definitions.
+//! the operations of [`Lanes`]; the tables of `tables.rs` from their definitions; and limits of the quantile's
+//! derivative in a Gamma shape.
 
 // The crate is no_std without the feature `std`; its tests are not.
 #[allow(unused_extern_crates)]
 extern crate std;
 
 use super::elementary::{atan_parts, exp, exp_m1, exp_node, exp_parts, ln, ln_1p, ln_1p_parts, sin_cos};
+use super::gamma_shape::{NODES, WEIGHTS, shape_elasticity};
 use super::tables::{
     ABEL_PLANA_T, ABEL_PLANA_W, ATAN, ATAN_F32, ATANH, ATANH_F32, ATANH5, BOOLE, COS, COS_F32, EXP, EXP_F32,
     SIN, SIN_F32,
@@ -953,6 +955,42 @@ fn abel_plana_tables() {
     assert_eq!(ABEL_PLANA_T[n - 1], 15.5);
 }
 
+#[test]
+fn gauss_legendre_table() {
+    // Exact for polynomials of degree 63: ∫ tᵈ = 1/(d + 1).
+    for degree in 0..64 {
+        let sum: f64 = NODES.iter().zip(&WEIGHTS).map(|(t, w)| w * t.powi(degree)).sum();
+        assert!((sum * f64::from(degree + 1) - 1.0).abs() < 4e-15, "{degree}");
+    }
+}
+
+#[test]
+fn shape_elasticity_limits() {
+    // eˣE₁(x), from both forms and next to where they meet, x = e^{−γ}.
+    for (x, limit) in [
+        (1e-300, 690.1983122333122),
+        (0.5, 0.9229106324837305),
+        (0.56, 0.8631164839271234),
+        (0.57, 0.8540023157149415),
+        (2.0, 0.3613286168882226),
+        (700.0, 0.0014265364183008867),
+    ] {
+        for a in [1e-20, 1e-300, f64::MIN_POSITIVE] {
+            let got = shape_elasticity(a, x, Float::ln(x));
+            assert!((got / limit - 1.0).abs() < 2e-15, "{a} {x} {got:e}");
+        }
+    }
+    for a in [1e20, 1e100, 1e300, f64::MAX] {
+        let got = shape_elasticity(a, a, Float::ln(a));
+        assert!((got - 1.0).abs() < 2e-15, "{a} {got}");
+    }
+    // ψ(a + 1) − ln x where x underflows.
+    for (a, limit) in [(1.0, 10_000.422_784_335_098), (1e3, 10_006.908_255_195_649)] {
+        let got = shape_elasticity(a, 0.0, -1e4);
+        assert!((got / limit - 1.0).abs() < 2e-15, "{a} {got}");
+    }
+}
+
 /// Tₖ(2t).
 fn chebyshev(k: usize, t: f64) -> f64 {
     let (mut a, mut b) = (1.0, 2.0 * t);
@@ -988,9 +1026,10 @@ fn plan_tables<const N: usize, const M: usize, const P: usize>(
             }
         }
     }
-    for k in 0..N {
-        for t in points {
-            let sum: f64 = (0..N).map(|j| monomial[j][k] * t.powi(j as i32)).sum();
+    for t in points {
+        let powers: [f64; N] = core::array::from_fn(|j| t.powi(j as i32));
+        for k in 0..N {
+            let sum = product(&monomial.map(|row| row[k]), &powers);
             // The entries of the largest degree reach 7000.
             assert!((sum - chebyshev(k, t)).abs() < 1e-12, "T{k} at {t}");
         }

@@ -89,6 +89,23 @@ pub const TOLERANCES: &[Tolerance] = &[
     Tolerance { name: "lerch d_a", bound: 2.0, reason: "−sΦ(s + 1), a pow and a scaled sum" },
     Tolerance { name: "lerch scaled", bound: 1.1, reason: "1 − T with T ≤ ½" },
     Tolerance { name: "lerch ln", bound: 1.5, reason: "of max(1, |ln Φ|)" },
+    Tolerance {
+        name: "gamma sample beta",
+        bound: 3.0,
+        reason: "times 1 + (2 + z²/2)/k: Newton's last step, and rounding of Φ(z) and its logarithm over k",
+    },
+    Tolerance {
+        name: "gamma sample d_shape",
+        bound: 6.0,
+        reason: "the same, times a sum over nodes or terms",
+    },
+    Tolerance { name: "gamma sample d_scale", bound: 3.0, reason: "β over the scale" },
+    Tolerance {
+        name: "gamma sample_at d_shape",
+        bound: 8.0,
+        reason: "unscaled: nodes or terms of one sign; next to ψ(k + 1) = ln x the first of them is rounding",
+    },
+    Tolerance { name: "gamma sample_at d_scale", bound: 1.5, reason: "β over the scale or the mean" },
     Tolerance { name: "f32", bound: 0.51, reason: "computed in f64 and rounded once" },
     // Batches, in eps of their own precision; rows against reference vectors and against the scalar kernels,
     // whose own error counts. "params" are the native derivatives, and those in ln mean and v.

@@ -5,8 +5,9 @@ use crate::family::{Gamma, Kernel};
 use crate::float::Real;
 use crate::lanes::Lanes;
 use crate::special::elementary::{exp, ln};
+use crate::special::gamma_shape::{DIGAMMA, shape_elasticity};
 use crate::special::incomplete_gamma::{Point, ln_gamma_1p};
-use crate::special::normal::normal_quantile;
+use crate::special::normal::{normal_cdf, normal_quantile};
 use crate::special::twofold::{add, exp_twofold, ln_positive, sub};
 use num_traits::Float;
 
@@ -15,6 +16,8 @@ const LARGE: f64 = 1e3;
 /// Newton steps. Up to 11 where p is a normal number and k < 1e13; up to 62, by bisection, where the
 /// tail is a staircase: k beyond 1e30, whose whole spread is an ulp or less, and subnormal p.
 const MAX_NEWTON: usize = 100;
+/// Scores beyond ±37.5 are taken for it: Φ(−37.5) = 5e-308 is still a normal number.
+const MAX_Z: f64 = 37.5;
 
 impl<T: Real> Gamma<T> {
     /// Density β^{k−1}e^{−β/θ}/(Γ(k)θᵏ).
@@ -117,7 +120,12 @@ impl<T: Real> Gamma<T> {
     #[must_use]
     pub fn quantile(&self, p: T) -> T {
         let atom = (self.v_f64() == 0.0).then(|| self.unit());
-        T::from_f64(quantile(p.to_f64(), atom, |p| self.solve(p)))
+        let inside = |p| {
+            // 1 − p is exact.
+            let target = if p <= 0.5 { p } else { 1.0 - p };
+            self.solve(target, p <= 0.5, normal_quantile(p).0)
+        };
+        T::from_f64(quantile(p.to_f64(), atom, inside))
     }
 
     /// [`quantile`](Self::quantile)(½); the mean at zero spread.
@@ -161,7 +169,7 @@ impl<T: Real> Gamma<T> {
             let v = self.v_f64();
             let w = v * v;
             let odd = w.poly(&ENTROPY_ODD);
-            let even = w.poly(&ENTROPY_EVEN);
+            let even = w.poly(&DIGAMMA);
             let rest = v * (odd - 0.5) - w * even;
             HALF_LN_2PI_E + rest + (ln(self.unit()) + 0.5 * ln(v))
         })
@@ -198,16 +206,43 @@ impl<T: Real> Gamma<T> {
         }
     }
 
-    /// The quantile for 0 < p < 1 and a spread above 0.
+    /// F⁻¹(Φ(z)); the mean at zero spread.
+    pub(crate) fn draw(&self, z: f64) -> f64 {
+        if z.is_nan() {
+            z
+        } else if self.v_f64() == 0.0 {
+            self.unit()
+        } else if z.abs() == f64::INFINITY {
+            z.max(0.0)
+        } else {
+            let z = z.clamp(-MAX_Z, MAX_Z);
+            self.solve(normal_cdf((-z.abs(), 0.0)), z <= 0.0, z)
+        }
+    }
+
+    /// ∂β/∂k and ∂β/∂θ of a quantile β at fixed probability; the limits (θ, k) at zero spread.
+    pub(crate) fn slopes(&self, beta: f64) -> [f64; 2] {
+        let (k, theta) = (self.k_f64(), self.theta_f64());
+        if self.v_f64() == 0.0 {
+            return [theta, k].map(|limit| if beta.is_nan() { beta } else { limit });
+        }
+        let x = if k >= LARGE { k * (beta / self.unit()) } else { beta / theta };
+        if !(beta > 0.0 && beta < f64::INFINITY) {
+            return [beta, x];
+        }
+        let ln_x = if x.is_normal() { ln(x) } else { ln(k) + (ln(beta) - ln(self.unit())) };
+        [beta * shape_elasticity(k, x.min(f64::MAX), ln_x) * self.v_f64(), x]
+    }
+
+    /// The β > 0 whose lower tail, or upper tail if not `lower`, is `target` ≤ ½, for a spread above 0; z is
+    /// the standard normal score of the same probability, for a start.
     ///
     /// Newton's method for the logarithm of the smaller tail in ln β. Both logarithms are concave
     /// there (the density of ln β is log-concave), so that after one step the iterates approach
     /// from one side; the bracket only guards against rounding and underflow.
-    fn solve(&self, p: f64) -> f64 {
-        let lower = p <= 0.5;
-        let target = if lower { p } else { 1.0 - p };
+    fn solve(&self, target: f64, lower: bool, z: f64) -> f64 {
         let (mut lo, mut hi) = (0.0, f64::INFINITY);
-        let mut beta = self.guess(p);
+        let mut beta = self.guess(target, lower, z);
         let mut last = f64::INFINITY;
         for _ in 0..MAX_NEWTON {
             if beta == 0.0 {
@@ -243,15 +278,14 @@ impl<T: Real> Gamma<T> {
 
     /// A start for [`solve`](Self::solve): the larger of the bound from P(k, x) ≤ xᵏ/Γ(k + 1), sharp
     /// for small x, and the cube of Wilson and Hilferty (1931).
-    fn guess(&self, p: f64) -> f64 {
+    fn guess(&self, target: f64, lower: bool, z: f64) -> f64 {
         let (k, v, mean) = (self.k_f64(), self.v_f64(), self.unit());
-        let z = normal_quantile(p).0;
         let root = 1.0 - v / 9.0 + z * Float::sqrt(v) / 3.0;
         let cube = (mean * root * root * root).min(f64::MAX);
         if k >= LARGE {
             return cube;
         }
-        let ln_p = if p <= 0.5 { ln(p) } else { Float::ln_1p(p - 1.0) };
+        let ln_p = if lower { ln(target) } else { Float::ln_1p(-target) };
         let bound = exp((ln_p + ln_gamma_1p(k)) / k + ln(self.theta_f64())).min(f64::MAX);
         if cube > bound { cube } else { bound }
     }
@@ -284,16 +318,4 @@ const ENTROPY_ODD: [f64; 8] = [
     -691.0 / 30_030.0,
     7.0 / 78.0,
     -3617.0 / 7650.0,
-];
-
-/// B₂ⱼ/(2j), j ≥ 1.
-const ENTROPY_EVEN: [f64; 8] = [
-    1.0 / 12.0,
-    -1.0 / 120.0,
-    1.0 / 252.0,
-    -1.0 / 240.0,
-    1.0 / 132.0,
-    -691.0 / 32_760.0,
-    1.0 / 12.0,
-    -3617.0 / 8160.0,
 ];

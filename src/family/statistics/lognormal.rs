@@ -147,6 +147,16 @@ impl<T: Real> LogNormal<T> {
         T::from_f64(v * (16.0 + v * (15.0 + v * (6.0 + v))))
     }
 
+    /// e^{μ+σz}; e^μ for σ = 0.
+    pub(crate) fn draw(&self, z: f64) -> f64 {
+        match self.sigma_f64() {
+            0.0 if !z.is_nan() => self.unit(),
+            sigma if z.abs() < 1e3 => self.at(times((z, 0.0), sigma)),
+            // ∞ or 0, or σ next to 0.
+            sigma => self.at((z * sigma, 0.0)),
+        }
+    }
+
     fn locate(&self, beta: T) -> Place {
         locate(beta, (self.sigma_f64() == 0.0).then(|| self.median()), 0.0)
     }
@@ -163,7 +173,7 @@ impl<T: Real> LogNormal<T> {
     }
 
     /// z = (ln β − μ)/σ for 0 < β < ∞ and σ > 0.
-    fn deviate(&self, beta: f64) -> Twofold {
+    pub(crate) fn deviate(&self, beta: f64) -> Twofold {
         let median = self.unit();
         let ratio = div((beta, 0.0), (median, 0.0));
         div(ln_quotient(beta, median, ratio), (self.sigma_f64(), 0.0))
