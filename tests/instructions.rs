@@ -17,7 +17,7 @@ use support::batch::{Family, levels, rows};
 /// Runs every kernel, so that this program holds all of them.
 fn instantiate<T: Real>() {
     let margins = [-3.0, 0.1, 2.0, 50.0, 1e4].map(T::from_f64);
-    let (a, b) = ([T::one(); 5], [T::from_f64(0.5); 5]);
+    let (a, b, weights) = ([T::one(); 5], [T::from_f64(0.5); 5], [T::from_f64(0.2); 5]);
     for level in levels() {
         for family in Family::ALL {
             let loss = family.per_element([&a, &b]).expect("valid").with_level(level);
@@ -30,7 +30,7 @@ fn instantiate<T: Real>() {
         let beta = LogNormal::from_mu_sigma(T::zero(), T::one()).expect("valid");
         let shared = MonteCarlo::lognormal(&beta, &a).expect("valid").with_level(level);
         let each = MonteCarlo::lognormal_per_pair(&beta, 1, &a).expect("valid").with_level(level);
-        let weighted = shared.weights(&[0.2; 5].map(T::from_f64)).expect("valid");
+        let weighted = shared.weights(&weights).expect("valid");
         for estimator in [shared, each, weighted] {
             rows(&Batch::new(&margins), 2, &|b, r| estimator.evaluate(b, r)).expect("checked");
         }

@@ -435,30 +435,35 @@ impl<T: Element> Losses<'_, T> {
         let value: V = self.logits.value.get(g, lane);
         let slope: V = self.logits.slope.get(g, lane);
         let spread: V = self.logits.spread.get(g, lane);
-        let epsilon = V::splat(self.epsilon.wide());
-        // 0 where it would underflow: exp_neg stays at the smallest normal number.
-        let end = V::splat(-T::EXP_RANGE[1]);
-        let mut e = value.select_lt(end, exp_neg(-value), zero);
-        // There everything is linear in e, so that a power of two keeps it normal to the end. With
-        // smoothing ε takes its place.
-        let low = V::splat(T::GRADUAL);
-        let flipped = self.epsilon.wide() == 1.0;
-        let deep = low.select_lt(value, if flipped { -d } else { d }, zero);
-        let gradual = (flipped || self.epsilon.wide() == 0.0) && zero.any_lt(deep);
+        let (plain, flipped) = (self.epsilon.wide() == 0.0, self.epsilon.wide() == 1.0);
+        // Where it underflows it stays at the smallest normal number, which nothing feels…
+        let mut e = exp_neg(-value);
         let mut down = one;
-        if gradual {
+        let low = V::splat(T::GRADUAL);
+        let mut gradual = false;
+        // … but the results that are linear in it: there a power of two keeps it normal to the end. With
+        // smoothing ε takes its place.
+        if (plain || flipped) && low.any_lt(value) {
+            let deep = low.select_lt(value, if flipped { -d } else { d }, zero);
+            gradual = zero.any_lt(deep);
             let (log, power) = T::LIFT;
             let lifted = value - V::splat(log);
-            let lifted = lifted.select_lt(end, exp_neg(-lifted), zero);
+            let lifted = lifted.select_lt(V::splat(-T::EXP_RANGE[1]), exp_neg(-lifted), zero);
             e = zero.select_lt(deep, lifted, e);
             down = zero.select_lt(deep, V::splat(power), one);
         }
         let (upper, ln) = logistic(e);
-        let loss = d.select_lt(zero, one - epsilon, epsilon).mul_add(value, ln);
-        // (1 − ε)σ(∓ℓ) − εσ(±ℓ): without ε of both a difference would cancel at ε = 1.
         let lower = e * upper;
-        let (own, other) = (d.select_lt(zero, upper, lower), d.select_lt(zero, lower, upper));
-        let r = (-epsilon).mul_add(other, (one - epsilon) * own);
+        let own = d.select_lt(zero, upper, lower);
+        let (loss, r) = if plain {
+            (d.select_lt(zero, value, zero) + ln, own)
+        } else {
+            let epsilon = V::splat(self.epsilon.wide());
+            let loss = d.select_lt(zero, one - epsilon, epsilon).mul_add(value, ln);
+            // (1 − ε)σ(∓ℓ) − εσ(±ℓ): without ε of both a difference would cancel at ε = 1.
+            let other = d.select_lt(zero, lower, upper);
+            (loss, (-epsilon).mul_add(other, (one - epsilon) * own))
+        };
         let against = d.select_lt(zero, r, -r);
         let d_margin = -(r * (slope * self.scales.unit(g, lane)));
         Loss { rows: [loss, d_margin, against * (slope * w), -(against * spread)], down, gradual }
