@@ -1,5 +1,6 @@
 //! Batch speed, one thread unless said otherwise: losses and ∂/∂margin as rows, summed parameter gradients.
-//! Beside it, in the same run, a copy of the same bytes, plain DPO, and what people use instead.
+//! Beside it, in the same run, a copy of the same bytes, plain DPO, the estimators of this crate, and what people
+//! use instead; then drawing by itself.
 //!
 //! ```text
 //! cargo bench --bench batch --features rayon && cargo run --release --example benchmark_report
@@ -10,15 +11,21 @@
 
 #[path = "support/alternatives.rs"]
 mod alternatives;
+#[path = "support/estimators.rs"]
+mod estimators;
 #[path = "support/margins.rs"]
 mod margins;
 
-use alternatives::{Nodes, Number, Series};
+use alternatives::{Nodes, Number, Series, normals};
 use criterion::measurement::WallTime;
 use criterion::{BenchmarkGroup, BenchmarkId, Criterion, Throughput, criterion_group, criterion_main};
 use margins::Kind;
 use prefstrength::batch::{self, Batch, Direct, PerElement, Plan, Rows};
+use prefstrength::sampling::{PointSet, Reparameterised, Sample};
 use prefstrength::{Fixed, Gamma, Level, LogNormal, Real, Strength};
+use rand_chacha::ChaCha8Rng;
+use rand_chacha::rand_core::SeedableRng;
+use rand_distr::{Distribution, Uniform};
 use std::hint::black_box;
 use std::time::Duration;
 
@@ -27,6 +34,8 @@ type Group<'a> = BenchmarkGroup<'a, WallTime>;
 const SHORT: usize = 64;
 const MIDDLE: usize = 4096;
 const LONG: usize = 1_000_000;
+/// Per pair.
+const DRAWS: usize = 16;
 /// Short batches are windows of as many margins.
 const POOL: usize = 1 << 18;
 
@@ -153,6 +162,13 @@ impl<T: Precision> Data<T> {
         self.run(group, ("series20", "plain"), on, |m, l, d| series.evaluate(m, l, d));
     }
 
+    /// The estimators of this crate, scores given.
+    fn estimators(&mut self, group: &mut Group<'_>) {
+        for (what, estimate) in estimators::estimators::<T>((-0.125, 0.5), MIDDLE) {
+            self.run(group, (what, Level::best().name()), (Kind::Training, MIDDLE), estimate);
+        }
+    }
+
     /// Everything of one precision on one thread.
     fn all(group: &mut Group<'_>) {
         let (best, mut data) = (Level::best(), Self::new(LONG));
@@ -167,6 +183,7 @@ impl<T: Precision> Data<T> {
         for n in [SHORT, MIDDLE] {
             data.alternatives(group, n);
         }
+        data.estimators(group);
         for kind in Kind::ALL {
             for n in [MIDDLE, LONG] {
                 data.plan(group, gamma, best, (kind, n));
@@ -239,6 +256,40 @@ impl<T: Precision> Data<T> {
         }
     }
 
+    /// Measures `f`, which draws `n` numbers.
+    fn draw(group: &mut Group<'_>, what: &str, n: usize, mut f: impl FnMut()) {
+        let id = BenchmarkId::new(format!("{what}-{}", T::NAME), format_args!("scalar-{n}"));
+        group.throughput(Throughput::Elements(n as u64));
+        group.bench_function(id, |b| b.iter(&mut f));
+    }
+
+    /// Scores of pairs from uniforms, and strengths with their derivatives.
+    fn sampling(group: &mut Group<'_>) {
+        let (rng, all) = (ChaCha8Rng::seed_from_u64(4096), DRAWS * MIDDLE);
+        let uniforms: Vec<f64> = Uniform::new(0.0, 1.0).unwrap().sample_iter(rng).take(all).collect();
+        let mut scores = vec![T::zero(); all];
+        for set in [PointSet::Iid, PointSet::StratifiedAntithetic] {
+            let uniforms = &uniforms[..set.uniforms(DRAWS) * MIDDLE];
+            Self::draw(group, &format!("scores-{}", set.name()), all, || {
+                set.scores_per_pair(MIDDLE, black_box(uniforms), black_box(&mut scores)).unwrap();
+            });
+        }
+        let (gamma, lognormal) = (gamma::<T>(0.25), lognormal::<T>(0.5));
+        let scores: Vec<T> = normals().take(MIDDLE).map(T::of).collect();
+        let strengths: Vec<T> = scores.iter().map(|&z| gamma.sample(z).value).collect();
+        Self::samples(group, "sample-gamma", &scores, |z| gamma.sample(z));
+        Self::samples(group, "sample_at-gamma", &strengths, |beta| gamma.sample_at(beta));
+        Self::samples(group, "sample-lognormal", &scores, |z| lognormal.sample(z));
+    }
+
+    fn samples(group: &mut Group<'_>, what: &str, from: &[T], sample: impl Fn(T) -> Sample<T>) {
+        let mut to: Vec<_> = from.iter().map(|&x| sample(x)).collect();
+        Self::draw(group, what, from.len(), || {
+            to.iter_mut().zip(black_box(from)).for_each(|(to, &x)| *to = sample(x));
+            black_box(&mut to);
+        });
+    }
+
     /// From the first-level cache to memory; and threads.
     fn scaling(group: &mut Group<'_>, lengths: &[usize]) {
         let longest = lengths.iter().copied().max().unwrap_or(0);
@@ -279,6 +330,8 @@ fn run(c: &mut Criterion) {
     Data::<f64>::all(&mut group);
     Data::<f32>::preparations(&mut group);
     Data::<f64>::preparations(&mut group);
+    Data::<f32>::sampling(&mut group);
+    Data::<f64>::sampling(&mut group);
     let mut lengths = vec![MIDDLE, 65_536, LONG, 10_000_000];
     Data::<f64>::scaling(&mut group, &lengths);
     if std::env::var_os("PREFSTRENGTH_BENCH_LARGE").is_some() {

@@ -3,13 +3,18 @@
 //! ```text
 //! cargo bench --bench batch --features rayon && cargo run --release --example benchmark_report
 //! ```
+//!
+//! A folder after `--` takes the place of `docs`.
 
 #[path = "../benches/support/alternatives.rs"]
 mod alternatives;
+#[path = "../benches/support/estimators.rs"]
+mod estimators;
 #[path = "../benches/support/margins.rs"]
 mod margins;
 
 use alternatives::{Nodes, Number, Series};
+use estimators::estimators;
 use margins::Kind;
 use prefstrength::batch::{Batch, Direct, Plan, Rows};
 use prefstrength::{Fixed, Gamma, Level, LogNormal, Real, Strength};
@@ -146,6 +151,8 @@ fn entries<T: Number + Real>() -> Vec<Entry> {
     let draws = Nodes::<T, 16>::draws(mu, sigma);
     let (hermite16, hermite32) = (Nodes::<T, 16>::hermite(mu, sigma), Nodes::<T, 32>::hermite(mu, sigma));
     let series = Series::<T>::new(GAMMA.0, GAMMA.1);
+    let [shared, per_pair, weighted] = estimators::<T>(LOGNORMAL, BATCH)
+        .map(|(what, estimate)| (what, errors::<T>(lognormal_truth, |m, l, d| estimate(m, l, d)[1])));
     let entry = |what, [label, short]: [_; 2], class, quality, errors| Entry {
         what,
         label,
@@ -181,43 +188,64 @@ fn entries<T: Number + Real>() -> Vec<Entry> {
             Some(direct_lognormal),
         ),
         entry(
+            shared.0,
+            ["`MonteCarlo::lognormal`, 16 shared draws", "Monte Carlo, vectorised"],
+            Ours,
+            "noisy",
+            Some(shared.1),
+        ),
+        entry(
+            per_pair.0,
+            ["`MonteCarlo::lognormal_per_pair`, 16 draws each", ""],
+            Ours,
+            "noisy",
+            Some(per_pair.1),
+        ),
+        entry(
+            weighted.0,
+            ["`MonteCarlo::lognormal`, 16 Gauss–Hermite nodes", "Gauss–Hermite, vectorised"],
+            Ours,
+            "quadrature",
+            Some(weighted.1),
+        ),
+        entry(
             "monte_carlo16",
-            ["LogNormal, Monte Carlo, 16 draws", "Monte Carlo, 16 draws"],
+            ["plain Rust: LogNormal, Monte Carlo, 16 shared draws", "Monte Carlo, 16 draws"],
             Alternative,
             "noisy",
             Some(errors::<T>(lognormal_truth, |m, l, d| draws.mean_of_sigmoids(m, l, d)[1])),
         ),
         entry(
             "monte_carlo16_log",
-            ["the same by log-mean-exp", ""],
+            ["plain Rust: the same by log-mean-exp", ""],
             Alternative,
             "noisy",
             Some(errors::<T>(lognormal_truth, |m, l, d| draws.log_mean_exp(m, l, d)[1])),
         ),
         entry(
             "hermite16",
-            ["LogNormal, Gauss–Hermite, 16 nodes", "Gauss–Hermite, 16"],
+            ["plain Rust: LogNormal, Gauss–Hermite, 16 nodes", "Gauss–Hermite, 16"],
             Alternative,
             "quadrature",
             Some(errors::<T>(lognormal_truth, |m, l, d| hermite16.mean_of_sigmoids(m, l, d)[1])),
         ),
         entry(
             "hermite32",
-            ["LogNormal, Gauss–Hermite, 32 nodes", "Gauss–Hermite, 32"],
+            ["plain Rust: LogNormal, Gauss–Hermite, 32 nodes", "Gauss–Hermite, 32"],
             Alternative,
             "quadrature",
             Some(errors::<T>(lognormal_truth, |m, l, d| hermite32.mean_of_sigmoids(m, l, d)[1])),
         ),
         entry(
             "series20",
-            ["Gamma, accelerated series, 20 terms", "series, 20 terms"],
+            ["plain Rust: Gamma, accelerated series, 20 terms", "series, 20 terms"],
             Alternative,
             "series",
             Some(errors::<T>(gamma_truth, |m, l, d| series.evaluate(m, l, d)[1])),
         ),
         entry(
             "lerch_phi",
-            ["Gamma, `lerch_phi` of scirs2-special 0.6: loss alone", "scirs2 lerch_phi"],
+            ["`lerch_phi` of scirs2-special 0.6: Gamma, loss alone", "scirs2 lerch_phi"],
             Alternative,
             "loss alone",
             None,
@@ -411,6 +439,22 @@ impl Report<'_> {
         Self::table(to, "ns per margin", &columns, &rows)
     }
 
+    fn sampling(&self, to: &mut String) -> std::fmt::Result {
+        let columns: Vec<String> = TITLES.iter().map(|(p, _)| (*p).to_owned()).collect();
+        let rows = [
+            ("score: `PointSet::Iid`", "scores-iid", 16 * BATCH),
+            ("score: `PointSet::StratifiedAntithetic`", "scores-stratified-antithetic", 16 * BATCH),
+            ("strength: `Gamma::sample`", "sample-gamma", BATCH),
+            ("strength: `Gamma::sample_at`", "sample_at-gamma", BATCH),
+            ("strength: `LogNormal::sample`", "sample-lognormal", BATCH),
+        ]
+        .map(|(name, what, n)| {
+            let ns = |(p, _): &(&str, _)| self.measured.ns(what, p, &format!("scalar-{n}"));
+            (name.to_owned(), TITLES.iter().map(ns).collect())
+        });
+        Self::table(to, "ns each", &columns, &rows)
+    }
+
     fn scaling(&self, to: &mut String) -> std::fmt::Result {
         let columns = ["copy", "plan", "`par_evaluate`, 1 thread", "2 threads", "gain"].map(str::to_owned);
         let mut rows = Vec::new();
@@ -445,6 +489,8 @@ impl Report<'_> {
         self.preparation(&mut to)?;
         to.push_str("## Parameters per element\n\n4096 margins, four rows written: loss, ∂/∂D and both parameters.\n\n");
         self.per_element(&mut to)?;
+        to.push_str(SAMPLING);
+        self.sampling(&mut to)?;
         to.push_str("## Instruction sets\n\nEvery level that this machine has, asked for by name; training margins, 4096.\n\n");
         self.by_level(&mut to)?;
         to.push_str(SCALING);
@@ -454,7 +500,7 @@ impl Report<'_> {
 
     fn svg(&self) -> Result<String, std::fmt::Error> {
         /// Left and right end of the axis, and its first decade.
-        const AXIS: (f64, f64) = (178.0, 420.0);
+        const AXIS: (f64, f64) = (208.0, 440.0);
         const FIRST: f64 = -2.0;
         const ROW: f64 = 23.0;
         /// Keeps text legible on grid lines.
@@ -492,8 +538,8 @@ impl Report<'_> {
         };
         let legend = [
             (16, Class::Ours, "this crate"),
-            (116, Class::Alternative, "alternatives"),
-            (230, Class::Reference, "for scale"),
+            (116, Class::Alternative, "alternatives, plain Rust"),
+            (306, Class::Reference, "for scale"),
         ];
         for (at, class, name) in legend {
             writeln!(
@@ -575,10 +621,11 @@ fn machine() -> String {
         _ => "unknown".to_owned(),
     };
     let cores = std::thread::available_parallelism().map_or("?".to_owned(), |n| n.to_string());
+    let virtually = if cpu.contains(" hypervisor") { ", virtual" } else { "" };
     let rustc = Command::new("rustc").arg("--version").output().ok();
     let rustc = rustc.and_then(|output| String::from_utf8(output.stdout).ok());
     format!(
-        "| | |\n| --- | --- |\n| processor | {model}, {cores} cores, virtual and shared |\n| levels | {}; the best is used unless said otherwise |\n| target | {}-{}, baseline features (no `target-cpu`) |\n| compiler | {} |\n",
+        "| | |\n| --- | --- |\n| processor | {model}, {cores} cores{virtually} |\n| levels | {}; the best is used unless said otherwise |\n| target | {}-{}, baseline features (no `target-cpu`) |\n| compiler | {} |\n",
         Level::available().map(|level| level.name()).collect::<Vec<_>>().join(", "),
         env::consts::ARCH,
         env::consts::OS,
@@ -607,8 +654,8 @@ cargo run --release --manifest-path benches/rival/Cargo.toml --target-dir target
 ";
 
 const MAIN: &str = "
-Numbers are medians of 12 samples of criterion, from one run, on a machine shared with others: they scatter by ten
-per cent, at times by more. Compare within this page, not across machines.
+Numbers are medians of 12 samples of criterion, from one run: they scatter by ten per cent, at times by more. Compare
+within this page, not across machines.
 
 Margins are those of E[β] = 1: *training* D ~ N(0.2, 0.5²), *late* D ~ N(2, 4²), *wide* log₁₀|D| uniform on
 [−3, 3] with either sign. Gamma has v = cv² = 0.25, LogNormal σ = 0.5. Short batches are windows that move over
@@ -622,15 +669,25 @@ or ∂/∂σ.
 
 ";
 
-const AFTER_MAIN: &str = "The alternatives are plain Rust, compiled as the crate is: a loop over the batch with `exp` and `ln` of the standard
-library, which the compiler does not vectorise ([source](../benches/support/alternatives.rs)). Draws are shared by
-the batch and given; drawing costs extra. The series has the weights of Cohen, Rodriguez Villegas and Zagier.
+const AFTER_MAIN: &str = "`MonteCarlo` is this crate's own estimator on vector instructions, construction from parameters and scores included.
+*Plain Rust* is what the author of a trainer would write, compiled as the crate is: a loop over the batch with `exp` and
+`ln` of the standard library, which the compiler does not vectorise ([source](../benches/support/alternatives.rs)).
+Shared draws are the same in both. Scores are given; [drawing them](#sampling) costs extra. The series has the weights of
+Cohen, Rodriguez Villegas and Zagier.
 
 ";
 
 const LENGTH: &str = "## Batch length
 
 `evaluate` picks the path by the length, and everything it does is included: where it prepares a plan, that too.
+
+";
+
+const SAMPLING: &str = "## Sampling
+
+What drawing costs, scalar: standard normal scores from uniforms that are given, 16 for each of 4096 pairs, and strengths
+with both derivatives, `sample` from a score, `sample_at` from β. An estimate takes 16 of them per margin unless the
+batch shares them.
 
 ";
 
@@ -656,7 +713,7 @@ fn report() -> Result<(), Box<dyn Error>> {
     let (single, double) = (entries::<f32>(), entries::<f64>());
     let report = Report { measured: &measured, entries: [&single, &double], best: Level::best().name() };
     for (precision, _) in TITLES {
-        for what in ["copy", "direct-fixed", "plan-gamma", "hermite32"] {
+        for what in ["copy", "direct-fixed", "plan-gamma", "monte_carlo-shared16", "hermite32"] {
             let class = if what == "hermite32" { Class::Alternative } else { Class::Ours };
             let which = format!("{}-training-{BATCH}", report.level(class, what));
             if measured.ns(what, precision, &which).is_none() {
@@ -665,9 +722,10 @@ fn report() -> Result<(), Box<dyn Error>> {
         }
     }
     let docs = Path::new(env!("CARGO_MANIFEST_DIR")).join("docs");
+    let docs = env::args_os().nth(1).map_or(docs, PathBuf::from);
     fs::write(docs.join("benchmarks.md"), report.markdown()?)?;
     fs::write(docs.join("benchmarks.svg"), report.svg()?)?;
-    println!("{} results; wrote docs/benchmarks.md and docs/benchmarks.svg", measured.0.len());
+    println!("{} results; wrote benchmarks.md and benchmarks.svg to {}", measured.0.len(), docs.display());
     Ok(())
 }
 

@@ -23,6 +23,11 @@ impl Number for f64 {
     }
 }
 
+/// Standard normal draws, always the same.
+pub(crate) fn normals() -> impl Iterator<Item = f64> {
+    StandardNormal.sample_iter(ChaCha8Rng::seed_from_u64(16))
+}
+
 /// E over a LogNormal β as Σ weight·(at β).
 #[derive(Clone, Copy)]
 pub(crate) struct Nodes<T, const N: usize> {
@@ -38,8 +43,8 @@ impl<T: Number, const N: usize> Nodes<T, N> {
 
     /// Monte Carlo: N draws, shared by the batch.
     pub(crate) fn draws(mu: f64, sigma: f64) -> Self {
-        let mut rng = ChaCha8Rng::seed_from_u64(16);
-        let z = std::array::from_fn(|_| StandardNormal.sample(&mut rng));
+        let mut z = [0.0; N];
+        z.iter_mut().zip(normals()).for_each(|(z, draw)| *z = draw);
         Self::new(mu, sigma, z, [1.0 / N as f64; N])
     }
 

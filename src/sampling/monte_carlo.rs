@@ -214,27 +214,22 @@ impl<'a, T: Real> MonteCarlo<'a, T> {
         per_pair: bool,
         z: &'a [T],
     ) -> Result<Self, SamplingError> {
-        check("scores", count, per_pair, z)?;
-        let draws = Draws::Scores { mu: beta.mu(), sigma: beta.sigma(), z };
-        // β and |zβ| are largest at the largest z, or its derivative at the smallest.
-        let ends = |keep: fn(T, T) -> bool| {
-            (1..z.len()).fold(0, |best, i| if keep(z[i], z[best]) { i } else { best })
-        };
-        let (low, high) = if z.is_empty() { (0, 0) } else { (ends(|a, b| a < b), ends(|a, b| a > b)) };
-        let largest = if z.is_empty() { T::zero() } else { draws.at(high).0 };
-        if largest.is_infinite() {
-            return Err(SamplingError::Value { slice: "scores", index: high });
+        let [low, high] = check("scores", count, per_pair, z)?;
+        // Increasing in z.
+        let strength = |z: T| exp(Real::to_f64(beta.mu()) + Real::to_f64(beta.sigma()) * Real::to_f64(z));
+        if T::from_f64(strength(high)).is_infinite() {
+            let index = z.iter().position(|&z| z == high).unwrap_or(0);
+            return Err(SamplingError::Value { slice: "scores", index });
         }
-        let room = T::from_f64(T::SCALES.0);
-        let inside = largest < room && z.is_empty() | z.iter().all(|z| z.abs() < room.sqrt());
-        let least = if per_pair || z.is_empty() { T::zero() } else { draws.at(low).0 };
+        let room = T::SCALES.0;
+        let farthest = Real::to_f64(high.max(-low));
         Ok(Self {
-            draws,
+            draws: Draws::Scores { mu: beta.mu(), sigma: beta.sigma(), z },
             weights: None,
             count,
             per_pair,
-            least,
-            inside,
+            least: T::from_f64(strength(low)),
+            inside: strength(high) < room && farthest * farthest < room,
             matrix: [[1.0, 0.0], [0.0, 1.0]],
             level: Level::best(),
         })
@@ -247,21 +242,21 @@ impl<'a, T: Real> MonteCarlo<'a, T> {
         beta: &'a [T],
         derivative: &'a [T],
     ) -> Result<Self, SamplingError> {
-        check("values", count, per_pair, beta)?;
+        let [least, largest] = check("values", count, per_pair, beta)?;
         same_length("d_shape", beta.len(), derivative)?;
-        finite("d_shape", derivative)?;
-        if let Some(index) = beta.iter().position(|&b| b < T::zero()) {
+        let [low, high] = extremes("d_shape", derivative)?;
+        if least < T::zero() {
+            let index = beta.iter().position(|&b| b < T::zero()).unwrap_or(0);
             return Err(SamplingError::Value { slice: "values", index });
         }
         let room = T::from_f64(T::SCALES.0);
-        let inside = beta.iter().all(|&b| b < room) && derivative.iter().all(|d| d.abs() < room);
         Ok(Self {
             draws: Draws::Samples { beta, derivative },
             weights: None,
             count,
             per_pair,
-            least: beta.iter().copied().fold(T::infinity(), T::min),
-            inside,
+            least,
+            inside: largest < room && high.max(-low) < room,
             matrix: [[0.0, 1.0], [1.0 / family.scale().to_f64(), 0.0]],
             level: Level::best(),
         })
@@ -325,12 +320,13 @@ impl<T: Real> Draws<'_, T> {
     }
 }
 
+/// Checks numbers for so many draws; the smallest and the largest.
 fn check<T: Real>(
     slice: &'static str,
     draws: usize,
     per_pair: bool,
     values: &[T],
-) -> Result<(), SamplingError> {
+) -> Result<[T; 2], SamplingError> {
     if draws == 0 {
         return Err(SamplingError::NoDraws);
     }
@@ -339,7 +335,7 @@ fn check<T: Real>(
         let expected = found.checked_next_multiple_of(draws).unwrap_or(usize::MAX);
         return Err(SamplingError::Length { slice, expected, found });
     }
-    finite(slice, values)
+    extremes(slice, values)
 }
 
 fn same_length<T>(slice: &'static str, expected: usize, values: &[T]) -> Result<(), SamplingError> {
@@ -349,11 +345,24 @@ fn same_length<T>(slice: &'static str, expected: usize, values: &[T]) -> Result<
     }
 }
 
-fn finite<T: Real>(slice: &'static str, values: &[T]) -> Result<(), SamplingError> {
-    match values.iter().position(|x| !x.is_finite()) {
-        Some(index) => Err(SamplingError::Value { slice, index }),
-        None => Ok(()),
+/// The smallest and the largest number (0 of none), if all are finite.
+fn extremes<T: Real>(slice: &'static str, values: &[T]) -> Result<[T; 2], SamplingError> {
+    let first = values.first().copied().unwrap_or(T::zero());
+    // Side by side, so that the compiler may use vector registers.
+    let (mut low, mut high, mut sound) = ([first; SUM_LANES], [first; SUM_LANES], [T::zero(); SUM_LANES]);
+    for chunk in values.chunks(SUM_LANES) {
+        for (i, &x) in chunk.iter().enumerate() {
+            low[i] = if x < low[i] { x } else { low[i] };
+            high[i] = if x > high[i] { x } else { high[i] };
+            // NaN from then on if x is NaN or infinite.
+            sound[i] = sound[i] + x * T::zero();
+        }
     }
+    if sound.iter().any(|s| s.is_nan()) {
+        let index = values.iter().position(|x| !x.is_finite()).unwrap_or(0);
+        return Err(SamplingError::Value { slice, index });
+    }
+    Ok([low.into_iter().fold(first, T::min), high.into_iter().fold(first, T::max)])
 }
 
 impl<T: Real> Source<T> for MonteCarlo<'_, T> {
