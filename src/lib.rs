@@ -40,6 +40,8 @@ pub mod batch;
 pub mod canonical;
 pub mod family;
 mod float;
+#[cfg(feature = "gpu")]
+pub mod gpu;
 mod lanes;
 pub mod lerch;
 pub mod level;

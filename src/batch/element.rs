@@ -104,7 +104,7 @@ impl<'a, T: Real> PerElement<'a, T> {
         Sums { d_params: [0.0; 2], ..sums }
     }
 
-    fn check(&self, batch: &Batch<'_, T>, rows: &Rows<'_, T>) -> Result<(), BatchError> {
+    pub(crate) fn check(&self, batch: &Batch<'_, T>, rows: &Rows<'_, T>) -> Result<(), BatchError> {
         let (name, slice, params) = match self.family {
             Families::Fixed(beta) => ("beta", beta, 1),
             Families::Gamma(shape, _) => ("shape", shape, 2),
@@ -113,6 +113,28 @@ impl<'a, T: Real> PerElement<'a, T> {
         length(name, Some(slice), batch.len())?;
         batch.check()?;
         rows.check(batch.len(), params)
+    }
+
+    /// The family as a number, and the slices of its parameters.
+    #[cfg(feature = "gpu")]
+    pub(crate) fn parameters(&self) -> (u32, [Option<&'a [T]>; 2]) {
+        match self.family {
+            Families::Fixed(beta) => (0, [Some(beta), None]),
+            Families::Gamma(shape, scale) => (1, [Some(shape), Some(scale)]),
+            Families::LogNormal(mu, sigma) => (2, [Some(mu), Some(sigma)]),
+        }
+    }
+
+    /// The parameters of some elements.
+    #[cfg(feature = "gpu")]
+    pub(crate) fn slice(&self, range: core::ops::Range<usize>) -> Self {
+        let of = |slice: &'a [T]| &slice[range.clone()];
+        let family = match self.family {
+            Families::Fixed(beta) => Families::Fixed(of(beta)),
+            Families::Gamma(shape, scale) => Families::Gamma(of(shape), of(scale)),
+            Families::LogNormal(mu, sigma) => Families::LogNormal(of(mu), of(sigma)),
+        };
+        Self { family, level: self.level }
     }
 
     fn model(&self, i: usize) -> Result<Model, ParamError> {

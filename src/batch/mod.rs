@@ -62,10 +62,10 @@ use error::weights;
 /// ```
 #[derive(Clone, Copy, Debug)]
 pub struct Batch<'a, T> {
-    margins: &'a [T],
-    weights: Option<&'a [T]>,
-    upstream: Option<&'a [T]>,
-    smoothing: Smoothing<T>,
+    pub(crate) margins: &'a [T],
+    pub(crate) weights: Option<&'a [T]>,
+    pub(crate) upstream: Option<&'a [T]>,
+    pub(crate) smoothing: Smoothing<T>,
 }
 
 impl<'a, T: Real> Batch<'a, T> {
@@ -127,7 +127,7 @@ impl<'a, T: Real> Batch<'a, T> {
     }
 
     /// The elements of a range.
-    fn slice(&self, range: core::ops::Range<usize>) -> Self {
+    pub(crate) fn slice(&self, range: core::ops::Range<usize>) -> Self {
         Self {
             margins: &self.margins[range.clone()],
             weights: self.weights.map(|w| &w[range.clone()]),
@@ -147,9 +147,9 @@ impl<'a, T: Real> Batch<'a, T> {
 /// ```
 #[derive(Debug)]
 pub struct Rows<'a, T> {
-    nll: Option<&'a mut [T]>,
-    d_margin: Option<&'a mut [T]>,
-    d_params: [Option<&'a mut [T]>; 2],
+    pub(crate) nll: Option<&'a mut [T]>,
+    pub(crate) d_margin: Option<&'a mut [T]>,
+    pub(crate) d_params: [Option<&'a mut [T]>; 2],
     /// As many as were given, for the comparison with the family.
     param_count: Option<usize>,
 }
@@ -193,9 +193,16 @@ impl<'a, T> Rows<'a, T> {
     }
 
     /// The four slices in order.
-    fn columns(&mut self) -> [Option<&mut [T]>; 4] {
+    pub(crate) fn columns(&mut self) -> [Option<&mut [T]>; 4] {
         let Self { nll, d_margin, d_params: [p0, p1], .. } = self;
         [nll.as_deref_mut(), d_margin.as_deref_mut(), p0.as_deref_mut(), p1.as_deref_mut()]
+    }
+
+    /// Which of the four were asked for.
+    #[cfg(feature = "gpu")]
+    pub(crate) fn wanted(&self) -> [bool; 4] {
+        let [p0, p1] = &self.d_params;
+        [self.nll.is_some(), self.d_margin.is_some(), p0.is_some(), p1.is_some()]
     }
 
     /// The rows before `at`, and the rest.

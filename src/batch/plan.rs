@@ -103,9 +103,38 @@ impl<T: Real, S: Strength<T>> Plan<T, S> {
         Ok(pipeline::par_tree(self, 0, batch, rows))
     }
 
-    fn check(&self, batch: &Batch<'_, T>, rows: &Rows<'_, T>) -> Result<(), BatchError> {
+    pub(crate) fn check(&self, batch: &Batch<'_, T>, rows: &Rows<'_, T>) -> Result<(), BatchError> {
         batch.check()?;
         rows.check(batch.len(), self.shared.model.params)
+    }
+}
+
+/// What another device needs to evaluate the same table.
+#[cfg(feature = "gpu")]
+impl<T: Real, S: Strength<T>> Plan<T, S> {
+    pub(crate) fn model(&self) -> &Model {
+        &self.shared.model
+    }
+
+    /// The polynomials of all pieces there can be.
+    pub(crate) fn rows(&self) -> &T::Rows {
+        &self.table.rows
+    }
+
+    /// The exponents of the first piece's end and of the last one's, and whether the first begins at 0;
+    /// `None` without a table.
+    pub(crate) fn table(&self) -> Option<([i32; 2], bool)> {
+        self.table.filled.then_some((self.table.exponents, self.table.from_zero))
+    }
+
+    /// How many pieces there are.
+    pub(crate) fn pieces(&self) -> usize {
+        self.table.pieces()
+    }
+
+    /// Loss and derivatives at D = −∞.
+    pub(crate) fn at_infinity(&self) -> [f64; 4] {
+        row(&self.shared.beta, T::neg_infinity(), Smoothing::none(), self.shared.coordinates)
     }
 }
 

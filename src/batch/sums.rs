@@ -21,7 +21,7 @@ pub struct Sums {
 
 impl Sums {
     /// Both together.
-    pub(super) fn plus(self, rhs: Self) -> Self {
+    pub(crate) fn plus(self, rhs: Self) -> Self {
         Self {
             weight: self.weight + rhs.weight,
             nll: self.nll + rhs.nll,

@@ -47,13 +47,13 @@ impl Region {
 #[derive(Clone, Copy, Debug)]
 pub struct Rule {
     /// −ln of the discretisation error aimed at.
-    digits: f64,
+    pub(crate) digits: f64,
     /// The quadrature near zero reaches so far to both sides.
-    reach: f64,
+    pub(crate) reach: f64,
     /// A term below this part of its sum is the last.
-    last: f64,
+    pub(crate) last: f64,
     /// X₀: beyond, E[e^{−2X}] is below the error of E[e^{−X}].
-    deep: f64,
+    pub(crate) deep: f64,
 }
 
 /// The form of the kernels in one precision.
@@ -89,10 +89,16 @@ impl LogNormal for f32 {
 }
 
 /// 1/√(2π)
-const NORM: f64 = 0.398_942_280_401_432_7;
+pub(crate) const NORM: f64 = 0.398_942_280_401_432_7;
 
 /// No lane needs as many nodes in one direction: a bound on the loop, never a truncation.
-const MAX_NODES: usize = 256;
+pub(crate) const MAX_NODES: usize = 256;
+
+/// −ln(cos t)/(½t²) in powers of t², for t up to the first of [`LINES`].
+pub(crate) const LN_COS: [f64; 5] = [1.0, 1.0 / 6.0, 2.0 / 45.0, 0.0135, 0.0148];
+
+/// Lines of the step: s Im z at most, and the nearer line as a part of the other.
+pub(crate) const LINES: (f64, f64) = (0.45 * PI, 0.7);
 
 /// The factors of e^{sδ} and of the weight φ(z + δ)/φ(z) from one node to the next.
 #[derive(Clone, Copy)]
@@ -113,11 +119,11 @@ impl<V: Lanes<Scalar: LogNormal>> Grid<V> {
     #[inline(always)]
     fn step(s: V, bend: V, weight: V, rule: &Rule) -> V {
         let free = (V::splat(2.0 * rule.digits) / bend).sqrt();
-        let pole = V::splat(0.45 * PI) / s;
+        let pole = V::splat(LINES.0) / s;
         let eta = free.select_lt(pole, free, pole);
         // Where X is large, a line nearer to the real axis may be the better one.
         let (far, near) =
-            (Self::step_at(s, eta, weight, rule), Self::step_at(s, V::splat(0.7) * eta, weight, rule));
+            (Self::step_at(s, eta, weight, rule), Self::step_at(s, V::splat(LINES.1) * eta, weight, rule));
         far.select_lt(near, near, far)
     }
 
@@ -127,7 +133,7 @@ impl<V: Lanes<Scalar: LogNormal>> Grid<V> {
         let digits = V::splat(rule.digits);
         let se = s * eta;
         let w = se * se;
-        let ln_cos = (V::splat(0.5) * w) * w.poly(&[1.0, 1.0 / 6.0, 2.0 / 45.0, 0.0135, 0.0148]);
+        let ln_cos = (V::splat(0.5) * w) * w.poly(&LN_COS);
         let growth = weight.mul_add(ln_cos, (V::splat(0.5) * eta).mul_add(eta, digits));
         V::splat(2.0 * PI) * eta / growth
     }
@@ -188,7 +194,7 @@ impl<V: Lanes> Pairs<V> {
 }
 
 /// Pairs between two fresh starts.
-const REFRESH: usize = 8;
+pub(crate) const REFRESH: usize = 8;
 
 /// 1/(1 + a) and 1/(1 + b), for one division.
 #[inline(always)]

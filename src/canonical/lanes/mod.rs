@@ -7,9 +7,9 @@
 pub(crate) mod fixed;
 pub(crate) mod gamma;
 pub(crate) mod lognormal;
-mod near;
+pub(crate) mod near;
 #[rustfmt::skip]
-mod near_tables;
+pub(crate) mod near_tables;
 
 use crate::lanes::{Lanes, Scalar};
 use crate::special::elementary::exp_neg;

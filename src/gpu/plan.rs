@@ -1,0 +1,181 @@
+//! One p(β) for all margins, on the device.
+
+use super::device::{BLOCK, Params, Pass};
+use super::host::{Job, factors, weight};
+use super::resident::{Resident, range};
+use super::{Gpu, GpuError};
+use crate::batch::{self, Batch, Coordinates, Rows, Sums};
+use crate::canonical::lanes::gamma::Gamma as _;
+use crate::canonical::lanes::lognormal::LogNormal as _;
+use crate::loss::{Integral, Smoothing, Strength};
+use crate::special::tables;
+use wgpu::{Buffer, BufferUsages, CommandEncoder};
+
+/// One p(β) for all margins: the table of [`batch::Plan`] on the device, evaluated in a few multiply-adds per
+/// element, so that results hardly depend on the driver.
+///
+/// * Max error, in f32 eps (for D > 0 times 1 + |ln T|): nll 8, d_margin 16, derivatives in parameters 64;
+///   results below 1.2e-38 may be 0.
+/// * NaN, ±∞ and everything else as in [`batch`](crate::batch).
+///
+/// ```no_run
+/// use prefstrength::batch::{Batch, Rows};
+/// use prefstrength::gpu::{Gpu, Plan};
+/// use prefstrength::Gamma;
+/// let gpu = Gpu::new()?;
+/// let plan = Plan::new(&gpu, &Gamma::from_mean_cv(0.1, 0.5)?)?;
+/// let margins = vec![0.3; 10_000_000];
+/// let mut d_margin = vec![0.0; margins.len()];
+/// let sums = plan.evaluate(&Batch::new(&margins), Rows::none().d_margin(&mut d_margin))?;
+/// println!("mean loss {}", sums.nll / sums.weight);
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
+#[derive(Clone, Debug)]
+pub struct Plan<S> {
+    gpu: Gpu,
+    plan: batch::Plan<f32, S>,
+    table: Buffer,
+}
+
+impl<S: Strength<f32>> Plan<S> {
+    /// Prepared for `beta`, in native coordinates.
+    ///
+    /// # Errors
+    /// [`GpuError`] if the device refuses a buffer of a few KB.
+    pub fn new(gpu: &Gpu, beta: &S) -> Result<Self, GpuError> {
+        let plan = batch::Plan::new(beta);
+        let bytes = size_of_val(plan.rows()) as u64;
+        let usage = BufferUsages::STORAGE | BufferUsages::COPY_DST;
+        let table = gpu.scoped(|| gpu.buffer(bytes, usage))?;
+        let this = Self { gpu: gpu.clone(), plan, table };
+        this.upload()?;
+        Ok(this)
+    }
+
+    /// Gradients in other coordinates; the table is the same.
+    #[must_use]
+    pub fn with_coordinates(mut self, coordinates: Coordinates) -> Self {
+        self.plan = self.plan.with_coordinates(coordinates);
+        self
+    }
+
+    /// Prepares it again, in place; at once if `beta` is the one it has. It holds for everything that is
+    /// submitted from now on, also if it was encoded before.
+    ///
+    /// # Errors
+    /// [`GpuError`] if the device is lost.
+    pub fn prepare(&mut self, beta: &S) -> Result<(), GpuError> {
+        self.plan.prepare(beta);
+        self.upload()
+    }
+
+    fn upload(&self) -> Result<(), GpuError> {
+        let rows: &[[[f32; 4]; tables::PLAN_F32_NODES.len()]] = self.plan.rows();
+        self.gpu.scoped(|| self.gpu.queue().write_buffer(&self.table, 0, bytemuck::cast_slice(rows)))
+    }
+
+    /// Losses and gradients of a batch of the host, of any length. Blocks until they are there.
+    ///
+    /// # Errors
+    /// [`GpuError`]; nothing is written then. An empty batch gives zeros.
+    pub fn evaluate(&self, batch: &Batch<'_, f32>, rows: Rows<'_, f32>) -> Result<Sums, GpuError> {
+        self.plan.check(batch, &rows)?;
+        let Some(params) = self.params(batch.smoothing) else {
+            return Ok(self.plan.evaluate(batch, rows)?);
+        };
+        if batch.is_empty() {
+            return Ok(Sums::default());
+        }
+        let product = factors(batch)?;
+        let job = Job {
+            margins: batch.margins,
+            factors: product.as_deref().or(batch.weights),
+            parameters: [None; 2],
+            table: Some(&self.table),
+            wanted: rows.wanted(),
+            params,
+        };
+        let mut found = job.run(&self.gpu)?;
+        let mut sums = Sums::default();
+        for (b, start) in (0..batch.len()).step_by(BLOCK).enumerate() {
+            let range = start..(start + BLOCK).min(batch.len());
+            let block = batch.slice(range.clone());
+            let [_, nll, elastic, spread] = found.partials[b].map(f64::from);
+            let these = if nll.is_nan() {
+                // Something beyond the box of the kernels, or a NaN margin.
+                self.plan.evaluate(&block, found.rows_of(range))?
+            } else {
+                let d_params =
+                    self.plan.model().matrix.map(|[a, b]| product_of(a, elastic) + product_of(b, spread));
+                Sums { weight: weight(&block), nll, d_params }
+            };
+            sums = sums.plus(these);
+        }
+        found.write(rows);
+        Ok(sums)
+    }
+
+    /// Encodes losses and gradients of a batch that lies on the device. Neither submits nor waits.
+    ///
+    /// # Errors
+    /// [`GpuError`]; nothing useful has been encoded then. An empty batch clears the sums.
+    pub fn encode(&self, encoder: &mut CommandEncoder, batch: &Resident<'_>) -> Result<(), GpuError> {
+        let params = self.params(batch.smoothing).ok_or(GpuError::Parameters)?;
+        let sums = batch.sums.as_ref().map(|sums| range("sums", sums, 16)).transpose()?;
+        if batch.len == 0 {
+            let clear = |to: wgpu::BufferBinding<'_>| encoder.clear_buffer(to.buffer, to.offset, Some(16));
+            return self.gpu.scoped(|| sums.map(clear)).map(|_| ());
+        }
+        let blocks = batch.len.div_ceil(BLOCK);
+        // Checked first: a buffer for the partial sums of too many elements must not be tried.
+        batch.bind(&self.gpu, self.table.as_entire_buffer_binding(), None)?;
+        let partials = self.gpu.scoped(|| self.gpu.buffer(16 * blocks as u64, BufferUsages::STORAGE))?;
+        let last = Some(partials.as_entire_buffer_binding());
+        let (flags, bindings) = batch.bind(&self.gpu, self.table.as_entire_buffer_binding(), last)?;
+        let params = Params { n: batch.len as u32, flags: params.flags | flags, ..params };
+        self.gpu.scoped(|| {
+            self.gpu.encode_shared(encoder, &Pass { params, bindings });
+            if let Some(sums) = sums {
+                let partials = partials.as_entire_buffer_binding();
+                self.gpu.encode_sum(encoder, partials, sums, blocks, params.matrix);
+            }
+        })
+    }
+
+    /// The uniform, but for the batch; `None` where the kernels do not reach.
+    fn params(&self, smoothing: Smoothing<f32>) -> Option<Params> {
+        let model = self.plan.model();
+        let family = match model.integral {
+            Integral::Fixed => 0,
+            Integral::Gamma if model.shape < f32::V_MAX => 1,
+            Integral::LogNormal if model.shape < f32::S_MAX => 2,
+            _ => return None,
+        };
+        let table = self.plan.table();
+        let power = |e: i32| f32::from_bits(((127 + e) as u32) << 23);
+        let [[a, b], [c, d]] = model.matrix;
+        let [first, last] = table.map_or([0; 2], |(exponents, _)| exponents);
+        let from_zero = table.is_some_and(|(_, from_zero)| from_zero);
+        let (start, end) = (power(first), power(last));
+        Some(Params {
+            n: 0,
+            flags: if from_zero { 0 } else { 32 },
+            family,
+            pieces: table.map_or(0, |_| self.plan.pieces() as u32),
+            unit: model.unit as f32,
+            shape: model.shape as f32,
+            epsilon: smoothing.epsilon(),
+            start,
+            first_bits: ((127 + first) as u32) << 1,
+            end,
+            least: if from_zero { f32::X_MIN as f32 } else { start },
+            matrix: [a, b, c, d].map(|x| x as f32),
+            at_infinity: self.plan.at_infinity().map(|x| x as f32),
+        })
+    }
+}
+
+/// 0·∞ = 0.
+fn product_of(factor: f64, sum: f64) -> f64 {
+    if factor == 0.0 || sum == 0.0 { 0.0 } else { factor * sum }
+}

@@ -1,0 +1,124 @@
+//! Batches that already lie on the device.
+
+use super::device::BINDINGS;
+use super::{Gpu, GpuError};
+use crate::loss::Smoothing;
+use core::num::NonZeroU64;
+use wgpu::BufferBinding;
+
+/// What of a batch lies in buffers of the device: margins, and where results go. f32, one per element.
+///
+/// Every buffer needs the usage `STORAGE`, and must come from the device of the [`Gpu`]: one of another instance
+/// is not detected. Offsets are multiples of the device's `min_storage_buffer_offset_alignment`; a `size` of
+/// `None` is the rest of the buffer. Outputs must not overlap anything else. What is not asked for is not
+/// written.
+///
+/// An element beyond the box of the kernels (unit·|D| ≥ 1e9; LogNormal e^μ|D| ≥ 1e4; with parameters per
+/// element also v ≥ 1e4 and σ ≥ 2) gets NaN in every row.
+#[derive(Clone, Debug)]
+pub struct Resident<'a> {
+    pub(super) len: usize,
+    pub(super) margins: BufferBinding<'a>,
+    pub(super) weights: Option<BufferBinding<'a>>,
+    pub(super) smoothing: Smoothing<f32>,
+    /// Loss, ∂/∂D and the derivatives in the parameters.
+    pub(super) rows: [Option<BufferBinding<'a>>; 4],
+    pub(super) sums: Option<BufferBinding<'a>>,
+}
+
+impl<'a> Resident<'a> {
+    /// The first `len` margins of a buffer.
+    #[must_use]
+    pub fn new(margins: BufferBinding<'a>, len: usize) -> Self {
+        let rows = [const { None }; 4];
+        Self { len, margins, weights: None, smoothing: Smoothing::none(), rows, sums: None }
+    }
+
+    /// A weight wᵢ ≥ 0 per element, as in [`Batch::weights`](crate::batch::Batch::weights); not checked.
+    #[must_use]
+    pub fn weights(self, weights: BufferBinding<'a>) -> Self {
+        Self { weights: Some(weights), ..self }
+    }
+
+    /// Label smoothing of all elements.
+    #[must_use]
+    pub fn smoothing(self, smoothing: Smoothing<f32>) -> Self {
+        Self { smoothing, ..self }
+    }
+
+    /// Losses.
+    #[must_use]
+    pub fn nll(mut self, to: BufferBinding<'a>) -> Self {
+        self.rows[0] = Some(to);
+        self
+    }
+
+    /// Derivatives in the margin.
+    #[must_use]
+    pub fn d_margin(mut self, to: BufferBinding<'a>) -> Self {
+        self.rows[1] = Some(to);
+        self
+    }
+
+    /// Derivatives in each of the two parameters.
+    #[must_use]
+    pub fn d_params(mut self, [first, second]: [BufferBinding<'a>; 2]) -> Self {
+        self.rows[2] = Some(first);
+        self.rows[3] = Some(second);
+        self
+    }
+
+    /// Σw (the number of elements without weights), Σ loss and Σ of the derivatives in both parameters: four
+    /// f32. With shared parameters only.
+    #[must_use]
+    pub fn sums(self, to: BufferBinding<'a>) -> Self {
+        Self { sums: Some(to), ..self }
+    }
+
+    /// Flags and bindings of a pass, `third` and `last` being those that differ between the kernels.
+    pub(super) fn bind(
+        &self,
+        gpu: &Gpu,
+        third: BufferBinding<'a>,
+        last: Option<BufferBinding<'a>>,
+    ) -> Result<(u32, [Option<BufferBinding<'a>>; BINDINGS]), GpuError> {
+        let limit = gpu.max_elements();
+        if self.len > limit {
+            return Err(GpuError::TooLarge { elements: self.len, limit });
+        }
+        let bytes = 4 * self.len as u64;
+        let margins = range("margins", &self.margins, bytes)?;
+        let mut flags = 0;
+        let mut optional = |bit: u32, name, binding: &Option<BufferBinding<'a>>| {
+            let Some(binding) = binding else { return Ok(None) };
+            flags |= bit;
+            range(name, binding, bytes).map(Some)
+        };
+        let [nll, d_margin, p0, p1] = &self.rows;
+        let bindings = [
+            Some(margins),
+            optional(1, "weights", &self.weights)?,
+            Some(third),
+            optional(2, "nll", nll)?,
+            optional(4, "d_margin", d_margin)?,
+            optional(8, "d_params", p0)?,
+            optional(16, "d_params", p1)?,
+            last,
+        ];
+        Ok((flags, bindings))
+    }
+}
+
+/// The first bytes of a binding.
+pub(super) fn range<'a>(
+    name: &'static str,
+    binding: &BufferBinding<'a>,
+    needed: u64,
+) -> Result<BufferBinding<'a>, GpuError> {
+    let rest = binding.buffer.size().saturating_sub(binding.offset);
+    let found = binding.size.map_or(rest, |size| size.get().min(rest));
+    if found < needed {
+        return Err(GpuError::Buffer { name, found, needed });
+    }
+    Ok(BufferBinding { buffer: binding.buffer, offset: binding.offset, size: NonZeroU64::new(needed) })
+}
