@@ -13,7 +13,10 @@
 //! precision and on the registers that `--level` names; other quantities are the scalar path's alone, and
 //! their columns are left out. `direct` evaluates 4096 rows at a time, each with its own parameters. `plan`
 //! reads the whole file first and prepares one table per set of parameters, whatever rows they stand in.
+//! `--path gpu` (feature `gpu`, with `--precision f32`) is `direct` on a GPU, a million rows at a time.
 
+#[path = "support/on_gpu.rs"]
+mod on_gpu;
 #[path = "support/rows.rs"]
 mod rows;
 
@@ -28,12 +31,13 @@ use std::process::ExitCode;
 use std::str::FromStr;
 
 const USAGE: &str = "usage: evaluate [--precision f64|f32] [--function loss|lerch]
-                [--path scalar|direct|plan] [--level scalar|portable|avx2|avx512] < rows.csv > results.csv
+                [--path scalar|direct|plan|gpu] [--level scalar|portable|avx2|avx512] < rows.csv > results.csv
   loss   needs the columns margin and k,theta | mu,sigma | beta
   lerch  needs the columns s and a (f64, scalar path only)
   --path scalar  (default) all results, row by row, f32 rounded from f64
   --path direct  nll and first derivatives alone, by the batch kernels with parameters per row
   --path plan    the same by a table for each set of parameters; holds the whole file in memory
+  --path gpu     as direct, on a GPU; f32 alone
   --level        vector registers of the paths direct and plan; default: the best of this machine";
 
 /// How losses are evaluated.
@@ -42,6 +46,7 @@ enum Path {
     Scalar,
     Direct(Level),
     Plan(Level),
+    Gpu,
 }
 
 impl Path {
@@ -51,6 +56,7 @@ impl Path {
             Self::Scalar => 1,
             Self::Direct(_) => 4096,
             Self::Plan(_) => usize::MAX,
+            Self::Gpu => 1 << 20,
         }
     }
 }
@@ -161,9 +167,23 @@ fn by_batch<T: Real>(task: Task, path: Path, inputs: &[Vec<T>]) -> Result<Vec<Ve
             by_plans(level, inputs, lognormal, &mut results)?;
         }
         (Path::Plan(level), _) => by_plans(level, inputs, |i| Fixed::new(inputs[1][i]), &mut results)?,
-        (Path::Scalar, _) => {}
+        (Path::Scalar | Path::Gpu, _) => {}
     }
     Ok(results)
+}
+
+/// The same on the GPU, in f32, which the numbers are.
+fn by_gpu<T: Real>(task: Task, inputs: &[Vec<T>]) -> Result<Vec<Vec<T>>, String> {
+    let narrow = |column: &Vec<T>| -> Vec<f32> { column.iter().map(|&x| Real::to_f64(x) as f32).collect() };
+    let columns: Vec<_> = inputs.iter().map(narrow).collect();
+    let losses = match task {
+        Task::Fixed | Task::Lerch => PerElement::fixed(&columns[1]),
+        Task::Gamma => PerElement::gamma(&columns[1], &columns[2]),
+        Task::LogNormal => PerElement::lognormal(&columns[1], &columns[2]),
+    };
+    let mut results = vec![vec![0.0; columns[0].len()]; 1 + columns.len()];
+    on_gpu::evaluate(&losses.map_err(|e| e.to_string())?, &columns[0], into(&mut results))?;
+    Ok(results.iter().map(|column| column.iter().map(|&x| T::from_f64(x.into())).collect()).collect())
 }
 
 /// A batch's rows into columns.
@@ -271,7 +291,10 @@ where
             }
         }
         if path != Path::Scalar {
-            let columns = by_batch(task, path, &inputs).map_err(|e| e.to_string())?;
+            let columns = match path {
+                Path::Gpu => by_gpu(task, &inputs)?,
+                _ => by_batch(task, path, &inputs).map_err(|e| e.to_string())?,
+            };
             results = (0..records.len()).flat_map(|i| columns.iter().map(move |column| column[i])).collect();
         }
         for (record, values) in records.iter().zip(results.chunks(names.len())) {
@@ -310,13 +333,14 @@ fn path(path: &str, level: Option<&str>) -> Result<Path, String> {
         None => Ok(Level::best()),
     };
     match path {
-        "scalar" if level.is_some() => {
-            Err("--level goes with --path direct or plan: the scalar path has no levels".into())
+        "scalar" | "gpu" if level.is_some() => {
+            Err("--level goes with --path direct or plan: the other paths have no levels".into())
         }
         "scalar" => Ok(Path::Scalar),
         "direct" => asked().map(Path::Direct),
         "plan" => asked().map(Path::Plan),
-        other => Err(format!("--path {other}: the paths are scalar, direct, plan")),
+        "gpu" => on_gpu::open().map(|()| Path::Gpu),
+        other => Err(format!("--path {other}: the paths are scalar, direct, plan, gpu")),
     }
 }
 
@@ -354,6 +378,7 @@ fn main() -> ExitCode {
     };
     let output = BufWriter::new(io::stdout().lock());
     let result = match (precision.as_str(), function.as_str()) {
+        ("f64", "loss") if path == Path::Gpu => Err("--path gpu goes with --precision f32".into()),
         ("f64", "loss") => run::<f64>(false, path, io::stdin().lock(), output),
         ("f32", "loss") => run::<f32>(false, path, io::stdin().lock(), output),
         ("f64", "lerch") if path == Path::Scalar => run::<f64>(true, path, io::stdin().lock(), output),
