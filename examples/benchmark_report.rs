@@ -495,6 +495,8 @@ impl Report<'_> {
         self.by_level(&mut to)?;
         to.push_str(SCALING);
         self.scaling(&mut to)?;
+        to.push('\n');
+        to.push_str(GPU);
         Ok(format!("{}\n", to.trim_end()))
     }
 
@@ -696,6 +698,13 @@ const SCALING: &str = "## Scaling
 Gamma, prepared plan. Threads are those of rayon; results are the same bits. A gain needs two free cores: on a busy
 machine the second thread waits.
 
+";
+
+const GPU: &str = "## GPU
+
+`cargo bench --bench gpu --features gpu` measures the kernels on buffers that stay on the device, beside a copy of the
+same bytes, and the round trip from slices of the host. It ran on the software Vulkan driver (llvmpipe, Mesa 22.3.6);
+on a real GPU nothing has been measured yet.
 ";
 
 fn report() -> Result<(), Box<dyn Error>> {

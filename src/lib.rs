@@ -22,13 +22,14 @@
 //!
 //! * [`Strength`]: losses, gradients, posteriors of any family; [`Smoothing`] for noisy labels.
 //! * [`batch`]: whole slices of margins on vector registers; [`Level`] names them.
+//! * `gpu` (feature `gpu`): batches on a GPU, through wgpu.
 //! * [`sampling`]: draws of β with their derivatives, and the loss as MixDPO estimates it from them.
 //! * [`Fixed`], [`Gamma`], [`LogNormal`]: the families.
 //! * [`canonical`]: the integral T(x, v) that everything comes from.
 //! * [`lerch`]: the Lerch transcendent Φ(−1, s, a); [`special`]: the logistic function.
 //!
 //! Features: `std` (default), or `libm` without the standard library. Neither is an error.
-//! `rayon`: batches on several threads. `rand`: noise from a `rand_core` generator. The crate allocates nothing; its only `unsafe` code is the file of
+//! `rayon`: batches on several threads. `gpu`: batches on a GPU. `rand`: noise from a `rand_core` generator. The crate allocates nothing; its only `unsafe` code is the file of
 //! the x86 vector registers.
 
 #![cfg_attr(not(feature = "std"), no_std)]
