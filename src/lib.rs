@@ -29,7 +29,7 @@
 //! * [`lerch`]: the Lerch transcendent Φ(−1, s, a); [`special`]: the logistic function.
 //!
 //! Features: `std` (default), or `libm` without the standard library. Neither is an error.
-//! `rayon`: batches on several threads. `gpu`: batches on a GPU. `rand`: noise from a `rand_core` generator. The crate allocates nothing; its only `unsafe` code is the file of
+//! `rayon`: batches on several threads. `gpu`: batches on a GPU. `rand`: noise from a `rand_core` generator. Nothing but `gpu` allocates; the only `unsafe` code is the file of
 //! the x86 vector registers.
 
 #![cfg_attr(not(feature = "std"), no_std)]

@@ -545,6 +545,7 @@ fn threads_share_a_device() {
 }
 
 /// No driver at all: everything but the arithmetic.
+#[cfg(feature = "internal-gpu-tests")]
 #[test]
 fn plumbing_on_the_no_op_device() {
     let (device, queue) = wgpu::Device::noop(&wgpu::DeviceDescriptor::default());

@@ -1,5 +1,5 @@
 //! The GPU's shaders parse, validate, and come out in every backend's language, without an adapter.
-#![cfg(feature = "gpu")]
+#![cfg(feature = "internal-gpu-tests")]
 
 use naga::back::{hlsl, msl, spv};
 use naga::valid::{Capabilities, ValidationFlags, Validator};
@@ -57,5 +57,24 @@ fn entry_points() {
     for (name, module, _) in modules() {
         let [entry] = &module.entry_points[..] else { panic!("{name}: entry points") };
         assert_eq!((entry.name.as_str(), entry.workgroup_size), ("main", [64, 1, 1]), "{name}");
+    }
+}
+
+/// The uniform is as long as the host's struct, and there are no more storage buffers than every device has.
+#[test]
+fn bindings() {
+    for (name, module, _) in modules() {
+        let mut storage = 0;
+        for (_, variable) in module.global_variables.iter() {
+            match variable.space {
+                naga::AddressSpace::Uniform => {
+                    let span = module.types[variable.ty].inner.size(module.to_ctx());
+                    assert_eq!(span, if name == "sum" { 32 } else { 64 }, "{name}");
+                }
+                naga::AddressSpace::Storage { .. } => storage += 1,
+                _ => {}
+            }
+        }
+        assert!(storage <= 8, "{name}: {storage} storage buffers");
     }
 }

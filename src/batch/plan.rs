@@ -131,11 +131,6 @@ impl<T: Real, S: Strength<T>> Plan<T, S> {
     pub(crate) fn pieces(&self) -> usize {
         self.table.pieces()
     }
-
-    /// Loss and derivatives at D = −∞.
-    pub(crate) fn at_infinity(&self) -> [f64; 4] {
-        row(&self.shared.beta, T::neg_infinity(), Smoothing::none(), self.shared.coordinates)
-    }
 }
 
 /// The length of a batch from which on a plan pays for its preparation.

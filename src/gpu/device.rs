@@ -58,22 +58,16 @@ pub(super) struct Params {
     pub(super) end: f32,
     pub(super) least: f32,
     pub(super) matrix: [f32; 4],
-    /// Loss, ∂/∂D and both parameters at D = −∞.
-    pub(super) at_infinity: [f32; 4],
 }
 
 impl Params {
-    fn words(&self) -> [u32; 20] {
+    fn words(&self) -> [u32; 16] {
         let Self { n, flags, family, pieces, first_bits, .. } = *self;
         let [unit, shape, epsilon, start] =
             [self.unit, self.shape, self.epsilon, self.start].map(f32::to_bits);
         let [end, least] = [self.end, self.least].map(f32::to_bits);
         let [a, b, c, d] = self.matrix.map(f32::to_bits);
-        let [w, x, y, z] = self.at_infinity.map(f32::to_bits);
-        [
-            n, flags, family, pieces, unit, shape, epsilon, start, first_bits, end, least, 0, a, b, c, d, w,
-            x, y, z,
-        ]
+        [n, flags, family, pieces, unit, shape, epsilon, start, first_bits, end, least, 0, a, b, c, d]
     }
 }
 

@@ -66,12 +66,14 @@ fn reciprocals(u: vec2<f32>) -> vec2<f32> {
 
 fn lognormal_near(xi: f32, s0: f32) -> Logit {
     let s = max(s0, LOGNORMAL_S_MIN);
-    let square = 2.0 * (s * s);
-    let h = grid_step(s, 1.0, 0.0);
-    let grid = new_grid(s, s + s, h);
+    // On the lattices of Rust.
+    let h = round(grid_step(s, 1.0, 0.0) * LATTICE) / LATTICE;
+    let z = round((s + s) * LATTICE) / LATTICE;
+    let grid = new_grid(s, z, h);
     let end = (RULE_REACH + s) / h + 1.0;
-    let beta = exp_node(square);
-    let norm = NORM * h * exp_node(-square);
+    let s_hi = round(s * FINER) / FINER;
+    let beta = exp_node(s_hi * z) * exp_node((s - s_hi) * z);
+    let norm = NORM * h * exp_node(-0.5 * (z * z));
 
     let x = max(xi, LOGNORMAL_XI_MIN) * beta;
     let centre = exp_neg_parts(-x);

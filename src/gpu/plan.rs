@@ -170,7 +170,6 @@ impl<S: Strength<f32>> Plan<S> {
             end,
             least: if from_zero { f32::X_MIN as f32 } else { start },
             matrix: [a, b, c, d].map(|x| x as f32),
-            at_infinity: self.plan.at_infinity().map(|x| x as f32),
         })
     }
 }

@@ -99,6 +99,8 @@ fn constants() -> String {
         ("RULE_DEEP", rule.deep),
         ("POLE", LINES.0),
         ("NEARER", LINES.1),
+        ("LATTICE", f32::LATTICES.0),
+        ("FINER", f32::LATTICES.1),
         ("NORM", NORM),
     ];
     let integers = [

@@ -62,6 +62,9 @@ pub trait LogNormal: Scalar {
     const RULE: Rule;
     /// In f64, for a table in this precision.
     const TABLE_RULE: Rule;
+    /// Steps per unit: products of two numbers ≤ 16 on the first are exact, and so are those of one number ≤ 4 on
+    /// either.
+    const LATTICES: (f64, f64);
     /// The box of ξ and s.
     const XI_MIN: f64;
     const XI_MAX: f64;
@@ -73,6 +76,7 @@ pub trait LogNormal: Scalar {
 impl LogNormal for f64 {
     const RULE: Rule = Rule { digits: 38.5, reach: 9.0, last: 1e-16, deep: 60.0 };
     const TABLE_RULE: Rule = Self::RULE;
+    const LATTICES: (f64, f64) = (4_194_304.0, 67_108_864.0);
     const XI_MIN: f64 = 1e-100;
     const XI_MAX: f64 = 1e8;
     const S_MAX: f64 = 2.0;
@@ -82,6 +86,7 @@ impl LogNormal for f64 {
 impl LogNormal for f32 {
     const RULE: Rule = Rule { digits: 18.2, reach: 5.9, last: 3e-8, deep: 27.0 };
     const TABLE_RULE: Rule = Rule { digits: 23.0, reach: 6.8, last: 1e-10, deep: 30.0 };
+    const LATTICES: (f64, f64) = (256.0, 1024.0);
     const XI_MIN: f64 = 1e-11;
     const XI_MAX: f64 = 1e4;
     const S_MAX: f64 = 2.0;
@@ -194,7 +199,7 @@ impl<V: Lanes> Pairs<V> {
 }
 
 /// Pairs between two fresh starts.
-pub(crate) const REFRESH: usize = 8;
+pub(crate) const REFRESH: usize = 4;
 
 /// 1/(1 + a) and 1/(1 + b), for one division.
 #[inline(always)]
@@ -211,7 +216,7 @@ pub(crate) struct NearGrid<V> {
     grid: Grid<V>,
     /// Node pairs.
     count: V,
-    /// e^{2s²} and h e^{−2s²}/√(2π)
+    /// e^{sz} and h e^{−z²/2}/√(2π)
     beta: V,
     norm: V,
 }
@@ -221,15 +226,25 @@ impl<V: Lanes<Scalar: LogNormal>> NearGrid<V> {
     #[inline(always)]
     pub(crate) fn new(s: V, rule: &Rule) -> Self {
         let s = s.at_least(V::Scalar::S_MIN);
-        let square = V::splat(2.0) * (s * s);
-        let h = Grid::step(s, V::splat(1.0), V::splat(0.0), rule);
+        // Centre and step on a lattice, so that the exponents of the weights are exact, and sz but for the
+        // lower half of s: that leaves half of the error in the derivatives.
+        let (fine, finer) = V::Scalar::LATTICES;
+        let h = on_lattice(Grid::step(s, V::splat(1.0), V::splat(0.0), rule), fine);
+        let z = on_lattice(s + s, fine);
+        let s_hi = on_lattice(s, finer);
         Self {
-            grid: Grid::new(s, s + s, h),
+            grid: Grid::new(s, z, h),
             count: (V::splat(rule.reach) + s) / h,
-            beta: exp_node(square),
-            norm: V::splat(NORM) * h * exp_node(-square),
+            beta: exp_node(s_hi * z) * exp_node((s - s_hi) * z),
+            norm: V::splat(NORM) * h * exp_node(V::splat(-0.5) * (z * z)),
         }
     }
+}
+
+/// The nearest multiple of 1/`steps`.
+#[inline(always)]
+fn on_lattice<V: Lanes>(x: V, steps: f64) -> V {
+    (x * V::splat(steps)).round_int() * V::splat(1.0 / steps)
 }
 
 /// [`Region::NEAR`]: H = ½ − T = E[½ tanh(X/2)] and its derivatives, from tanh(X/2), X u r² and
