@@ -381,7 +381,9 @@ fn typed_errors() {
     assert_eq!(shared.weights(&[0.5, 0.5, -0.5, 0.5]).err(), value("weights", 2));
     assert_eq!(shared.weights(&[0.5; 4]).err(), value("weights", 4));
     let each = MonteCarlo::lognormal_per_pair(&beta, 2, &z).expect("valid");
-    assert_eq!(each.weights(&[0.5; 2]).err(), Some(SamplingError::TooManyDraws { limit: 256 }));
+    assert_eq!(each.weights(&[0.5; 2]).err(), Some(SamplingError::WeightsPerPair));
+    let many = MonteCarlo::lognormal(&beta, &[0.0; 257]).expect("valid");
+    assert_eq!(many.weights(&[1.0 / 257.0; 257]).err(), Some(SamplingError::TooManyDraws { limit: 256 }));
 
     let mut nll = [7.0; 3];
     let refused = each.evaluate(&Batch::new(&[1.0; 3]), Rows::none().nll(&mut nll));

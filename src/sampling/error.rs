@@ -13,6 +13,8 @@ pub enum SamplingError {
         /// How many there can be.
         limit: usize,
     },
+    /// Weights go with draws that all pairs share.
+    WeightsPerPair,
     /// A slice has the wrong length.
     Length {
         /// Which one.
@@ -36,6 +38,7 @@ impl fmt::Display for SamplingError {
         match self {
             Self::NoDraws => f.write_str("there must be at least one draw"),
             Self::TooManyDraws { limit } => write!(f, "there can be at most {limit} draws"),
+            Self::WeightsPerPair => f.write_str("weights go with draws that all pairs share"),
             Self::Length { slice, expected, found } => {
                 write!(f, "{slice} has length {found} where {expected} is needed")
             }

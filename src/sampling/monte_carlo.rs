@@ -155,7 +155,10 @@ impl<'a, T: Real> MonteCarlo<'a, T> {
     /// # Ok::<(), Box<dyn std::error::Error>>(())
     /// ```
     pub fn weights(self, weights: &'a [T]) -> Result<Self, SamplingError> {
-        if self.per_pair || self.count > TILE {
+        if self.per_pair {
+            return Err(SamplingError::WeightsPerPair);
+        }
+        if self.count > TILE {
             return Err(SamplingError::TooManyDraws { limit: TILE });
         }
         same_length("weights", self.count, weights)?;
