@@ -43,6 +43,8 @@ pub use element::PerElement;
 pub use error::BatchError;
 pub use plan::Plan;
 pub(crate) use plan::Tabulated;
+#[cfg(feature = "std")]
+pub(crate) use plan::worthwhile;
 pub use sums::Sums;
 
 use crate::float::Real;
@@ -242,9 +244,19 @@ pub fn evaluate<T: Real, S: Strength<T>>(
     batch: &Batch<'_, T>,
     rows: Rows<'_, T>,
 ) -> Result<Sums, BatchError> {
+    evaluate_in(beta, batch, rows, Coordinates::Native)
+}
+
+/// The same in any coordinates.
+pub(crate) fn evaluate_in<T: Real, S: Strength<T>>(
+    beta: &S,
+    batch: &Batch<'_, T>,
+    rows: Rows<'_, T>,
+    coordinates: Coordinates,
+) -> Result<Sums, BatchError> {
     if batch.len() >= plan::worthwhile::<T, S>(beta) {
-        Plan::new(beta).evaluate(batch, rows)
+        Plan::new(beta).with_coordinates(coordinates).evaluate(batch, rows)
     } else {
-        Direct::new(beta).evaluate(batch, rows)
+        Direct::new(beta).with_coordinates(coordinates).evaluate(batch, rows)
     }
 }

@@ -134,7 +134,7 @@ impl<T: Real, S: Strength<T>> Plan<T, S> {
 }
 
 /// The length of a batch from which on a plan pays for its preparation.
-pub(super) fn worthwhile<T: Real, S: Strength<T>>(beta: &S) -> usize {
+pub(crate) fn worthwhile<T: Real, S: Strength<T>>(beta: &S) -> usize {
     match crate::loss::BatchFamily::model(beta, Coordinates::Native).integral {
         Integral::Gamma => 2048,
         Integral::LogNormal => 2048,

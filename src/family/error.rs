@@ -18,6 +18,8 @@ pub enum ParamError {
     CvNegative,
     /// `v >= 0` fails, or the squared coefficient of variation is not finite.
     VNegative,
+    /// `v == 0` fails, where the family has no spread.
+    VNotZero,
     /// The mean that the parameters imply, or the median or 1/shape, is not a positive normal f64.
     MeanOutOfRange,
     /// `mu` is not finite.
@@ -41,6 +43,7 @@ impl fmt::Display for ParamError {
             Self::MeanNotPositive => "the mean must be positive and finite",
             Self::CvNegative => "the coefficient of variation must be finite and not negative",
             Self::VNegative => "the squared coefficient of variation must be finite and not negative",
+            Self::VNotZero => "a fixed strength has no spread: its v must be 0",
             Self::MeanOutOfRange => "the parameters imply a mean, median or 1/shape that under- or overflows",
             Self::MuNotFinite => "mu must be finite",
             Self::SigmaNegative => "sigma must be finite and not negative",

@@ -1,0 +1,93 @@
+//! Why nothing was learned.
+
+use crate::batch::BatchError;
+use crate::family::ParamError;
+use core::fmt;
+
+/// Why nothing was learned. Margins of weight 0 do not count as margins in any of these.
+#[derive(Clone, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum LearnError {
+    /// There are no margins.
+    NoMargins,
+    /// The total weight is 0.
+    NoWeight,
+    /// The total weight is not between 1e-100 and 1e100.
+    WeightOutOfRange,
+    /// A margin is NaN or infinite.
+    Margin {
+        /// Which one, from 0, over all chunks.
+        index: usize,
+    },
+    /// A weight is negative, NaN or infinite.
+    Weight {
+        /// Which one, from 0, over all chunks.
+        index: usize,
+    },
+    /// All margins are 0: every p(β) explains them equally well.
+    AllZero,
+    /// No margin is negative: the likelihood rises as the mean of β grows, and has no maximum.
+    Separable,
+    /// The likelihood is largest in the limit of mean 0: no margin is positive, or (for `Fixed`) Σ wD ≤ 0, or
+    /// no p(β) that was found does better than a coin.
+    MeanVanishes,
+    /// All margins other than 0 have one size, or almost: they tell E\[σ(β|D|)\] there, one number, and nothing
+    /// about the spread of β.
+    OneSize,
+    /// The source gave other margins on another pass.
+    Changed,
+    /// The source failed, in its own words.
+    Source(String),
+    /// `1/8 <= max_cv <= 100` fails.
+    MaxCv,
+    /// A number for [`Trainable`](super::Trainable) is NaN or infinite.
+    NotFinite,
+    /// A parameter outside its domain.
+    Param(ParamError),
+    /// A batch that was refused.
+    Batch(BatchError),
+}
+
+impl fmt::Display for LearnError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::NoMargins => "there are no margins",
+            Self::NoWeight => "the total weight is 0",
+            Self::WeightOutOfRange => "the total weight must lie between 1e-100 and 1e100",
+            Self::Margin { index } => return write!(f, "margin {index} is NaN or infinite"),
+            Self::Weight { index } => return write!(f, "weight {index} is negative, NaN or infinite"),
+            Self::AllZero => "all margins are 0, which says nothing about β",
+            Self::Separable => "no margin is negative: the likelihood rises with the mean of β without end",
+            Self::MeanVanishes => "the margins do not predict the choices: the mean of β goes to 0",
+            Self::OneSize => "all margins have one size, which says nothing about the spread of β",
+            Self::Changed => "the source gave other margins on another pass",
+            Self::Source(why) => return write!(f, "the source of margins failed: {why}"),
+            Self::MaxCv => "the largest cv must lie between 1/8 and 100",
+            Self::NotFinite => "a parameter is NaN or infinite",
+            Self::Param(error) => return error.fmt(f),
+            Self::Batch(error) => return error.fmt(f),
+        })
+    }
+}
+
+impl core::error::Error for LearnError {
+    fn source(&self) -> Option<&(dyn core::error::Error + 'static)> {
+        match self {
+            Self::Param(error) => Some(error),
+            Self::Batch(error) => Some(error),
+            _ => None,
+        }
+    }
+}
+
+impl From<ParamError> for LearnError {
+    fn from(error: ParamError) -> Self {
+        Self::Param(error)
+    }
+}
+
+impl From<BatchError> for LearnError {
+    fn from(error: BatchError) -> Self {
+        Self::Batch(error)
+    }
+}

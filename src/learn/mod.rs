@@ -1,0 +1,42 @@
+//! Learning p(β) from margins that a policy gives, and telling whether its spread is real.
+//!
+//! | way in | for |
+//! | --- | --- |
+//! | [`Trainable`] | p(β) as two numbers that any optimiser trains beside the policy |
+//! | [`fit`] | the maximum-likelihood p(β) for margins at hand, in memory or streamed |
+//! | [`heterogeneity`] | all families, a score test, likelihood ratios, and the verdict in words |
+//! | [`Totals`] | loss and gradient over margins that lie on several workers: they add up |
+//!
+//! [`Beta`] is any of the three strengths, [`Family`] its name; [`Margins`] is where margins come from.
+//!
+//! ```
+//! use prefstrength::learn::{self, Family, Options};
+//! // The chosen answer has the larger margin in three of four pairs, however large the margins are.
+//! let margins: Vec<f64> = (0..4000).map(|i| f64::from(i % 40 + 1) * if i % 4 < 3 { 0.2 } else { -0.2 }).collect();
+//! let report = learn::heterogeneity(&margins[..], &Options::default())?;
+//! println!("{}: p = {}", report.verdict(), report.score.p);
+//! assert!(report.score.p < 1e-6);
+//! # let fit = learn::fit(Family::Fixed, &margins[..], &Options::default())?;
+//! # assert_eq!(fit, report.fixed);
+//! # Ok::<(), prefstrength::learn::LearnError>(())
+//! ```
+//!
+//! Unlike the rest of the crate, this room allocates: tables, and buffers of a few thousand numbers.
+//! Feature `serde`: everything here can be stored and sent.
+
+mod beta;
+mod error;
+mod fit;
+mod heterogeneity;
+mod margins;
+mod newton;
+mod totals;
+mod trainable;
+
+pub use beta::{Beta, Family};
+pub use error::LearnError;
+pub use fit::{Fit, Options, Spread, StandardErrors, fit};
+pub use heterogeneity::{LikelihoodRatio, Report, ScoreTest, Verdict, heterogeneity};
+pub use margins::{Margins, Take, Weighted};
+pub use totals::Totals;
+pub use trainable::Trainable;
