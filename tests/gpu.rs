@@ -36,7 +36,7 @@ fn small_device() -> Option<(wgpu::Device, wgpu::Queue)> {
         pollster(instance.request_adapter(&wgpu::RequestAdapterOptions::default())).expect("adapter");
     let required_limits = wgpu::Limits {
         max_storage_buffer_binding_size: 1 << 20,
-        max_buffer_size: 8 << 20,
+        max_buffer_size: 1 << 20,
         ..adapter.limits()
     };
     let descriptor = wgpu::DeviceDescriptor { required_limits, ..Default::default() };
@@ -358,6 +358,44 @@ fn specials() {
     }
 }
 
+#[test]
+fn infinities_in_sums_and_products() {
+    let Some(gpu) = gpu() else { return };
+    let same = |a: &Outcome, b: &Outcome| {
+        for (x, y) in a.0.iter().flatten().zip(b.0.iter().flatten()) {
+            let (x, y) = (f64::from(*x), f64::from(*y));
+            assert!(close(x, y, 1e-5 * y.abs() + 1.2e-38), "{x} of {y}");
+        }
+        let sums = |o: &Outcome| [o.1.nll, o.1.d_params[0], o.1.d_params[1]];
+        for (x, y) in sums(a).into_iter().zip(sums(b)) {
+            assert!(close(x, y, 1e-5 * y.abs()), "{:?} of {:?}", a.1, b.1);
+        }
+    };
+    fn both<S: Strength<f32>>(gpu: &Gpu, beta: S, batch: &Batch<'_, f32>) -> [Outcome; 2] {
+        let plan = gpu::Plan::new(gpu, &beta).expect("plan");
+        [
+            rows(batch.len(), 2, |rows| plan.evaluate(batch, rows)),
+            rows(batch.len(), 2, |rows| Direct::new(&beta).evaluate(batch, rows)),
+        ]
+    }
+    let lognormal = LogNormal::from_mu_sigma(-2.0_f32, 0.5).expect("valid");
+    let [found, expected] = both(&gpu, lognormal, &Batch::new(&[1.0, f32::NEG_INFINITY, 2.0]));
+    same(&found, &expected);
+    let gamma = Gamma::from_mean_cv(1.0_f32, 0.5).expect("valid");
+    let batch = Batch::new(&[1.0, f32::NEG_INFINITY, 2.0]).upstream(&[1.0, 0.0, -1.0]);
+    let [found, expected] = both(&gpu, gamma, &batch);
+    same(&found, &expected);
+    let (large, weights) = (vec![-1e8; 4096], vec![1e27; 4096]);
+    let [found, expected] = both(&gpu, gamma, &Batch::new(&large).weights(&weights));
+    same(&found, &expected);
+    let margins = [1e8, 1e33, 80.0, 1.0];
+    let (shape, scale) = ([1e32, 1e6, 1e38, 2.0], [1e-34, 1e-36, 1e-38, 0.5]);
+    let losses = batch::PerElement::gamma(&shape, &scale).expect("valid");
+    let batch = Batch::new(&margins);
+    let found = rows(4, 2, |rows| gpu::PerElement::new(&gpu).evaluate(&losses, &batch, rows));
+    same(&found, &rows(4, 2, |rows| losses.evaluate(&batch, rows)));
+}
+
 fn upload(gpu: &Gpu, numbers: &[f32]) -> Buffer {
     let buffer = gpu.device().create_buffer(&wgpu::BufferDescriptor {
         label: None,
@@ -432,9 +470,27 @@ fn resident_buffers() {
     let found = outputs.each_ref().map(|buffer| download(&gpu, buffer)[..n].to_vec());
     compare(&cpu, &found, &margins);
 
-    // An empty batch clears the sums.
+    // What was encoded before `prepare` keeps its parameters, and so does a clone.
+    let kept = plan.clone();
     let mut encoder = gpu.device().create_command_encoder(&wgpu::CommandEncoderDescriptor::default());
-    let empty = Resident::new(input.as_entire_buffer_binding(), 0).sums(sums.as_entire_buffer_binding());
+    plan.encode(&mut encoder, &summed).expect("encoded");
+    plan.prepare(&Gamma::from_mean_cv(3.0, 4.0).expect("valid")).expect("uploaded");
+    gpu.queue().submit([encoder.finish()]);
+    assert_eq!(f64::from(download(&gpu, &sums)[1]), nll);
+    let clone = kept.evaluate(&batch, Rows::none()).expect("evaluated");
+    assert!(close(clone.nll, expected.nll, 1e-5 * expected.nll));
+
+    // An empty batch clears the sums, in a buffer with no other usage.
+    let mut encoder = gpu.device().create_command_encoder(&wgpu::CommandEncoderDescriptor::default());
+    let only_storage = gpu.device().create_buffer(&wgpu::BufferDescriptor {
+        label: None,
+        size: 16,
+        usage: BufferUsages::STORAGE,
+        mapped_at_creation: false,
+    });
+    let empty = Resident::new(input.as_entire_buffer_binding(), 0);
+    plan.encode(&mut encoder, &empty.clone().sums(only_storage.as_entire_buffer_binding())).expect("encoded");
+    let empty = empty.sums(sums.as_entire_buffer_binding());
     plan.encode(&mut encoder, &empty).expect("encoded");
     gpu.queue().submit([encoder.finish()]);
     assert_eq!(download(&gpu, &sums), [0.0; 4]);
@@ -458,7 +514,8 @@ fn typed_errors() {
     let binding = || small.as_entire_buffer_binding();
     let refused = plan.encode(&mut encoder, &Resident::new(binding(), 11));
     assert_eq!(refused, Err(GpuError::Buffer { name: "margins", found: 40, needed: 44 }));
-    let offset = wgpu::BufferBinding { buffer: &small, offset: 1000, size: None };
+    let other = upload(&gpu, &[1.0; 10]);
+    let offset = wgpu::BufferBinding { buffer: &other, offset: 1000, size: None };
     let refused = plan.encode(&mut encoder, &Resident::new(binding(), 10).nll(offset));
     assert_eq!(refused, Err(GpuError::Buffer { name: "nll", found: 0, needed: 40 }));
     let refused = plan.encode(
@@ -471,6 +528,12 @@ fn typed_errors() {
         let refused = plan.encode(&mut encoder, &Resident::new(binding(), elements));
         assert_eq!(refused, Err(GpuError::TooLarge { elements, limit: gpu.max_elements() }));
     }
+    // An output in a buffer that holds an input, in whatever ranges.
+    let both = upload(&gpu, &[1.0; 200]);
+    let apart = wgpu::BufferBinding { buffer: &both, offset: 512, size: None };
+    let refused =
+        plan.encode(&mut encoder, &Resident::new(both.as_entire_buffer_binding(), 10).d_margin(apart));
+    assert_eq!(refused, Err(GpuError::Shared { name: "d_margin" }));
     // Without the usage that it needs, and at an offset that no device takes.
     let wrong = gpu.device().create_buffer(&wgpu::BufferDescriptor {
         label: None,

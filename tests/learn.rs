@@ -622,7 +622,7 @@ fn everything_can_be_stored() {
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig { cases: 64, failure_persistence: None, ..ProptestConfig::default() })]
+    #![proptest_config(ProptestConfig { cases: 24, failure_persistence: None, ..ProptestConfig::default() })]
 
     /// Whatever the bits: an error or a fit without NaN, in bounded time.
     #[test]

@@ -255,6 +255,10 @@ fn limits() {
             assert!((row(6)[0] / (1e300 * least) - 1.0).abs() < 1e-14);
             assert_eq!(row(8), [0.0; 4]);
         }
+        // zβ beyond the precision, β within.
+        let far = LogNormal::from_mu_sigma(88.0_f32, 0.1).expect("valid");
+        let estimator = MonteCarlo::lognormal(&far, &[6.0]).expect("valid").with_level(level);
+        assert_eq!(rows(&estimator, &Batch::new(&[0.0])).0[3], [0.0]);
         // A draw of 0 leaves a floor of probability.
         let estimator = MonteCarlo::gamma(&gamma, &[0.0, 1.0], &[0.0, 0.3]).expect("valid").with_level(level);
         let (found, _) = rows(&estimator, &Batch::new(&[f64::NEG_INFINITY, f64::INFINITY, -800.0]));
@@ -266,6 +270,52 @@ fn limits() {
             );
         }
     }
+}
+
+/// β|D| so large that an ulp of β decides between draws: every path finds the same smallest one.
+#[test]
+fn enormous_products() {
+    fn one<T: Precision>(cases: &[(f64, f64, f64)]) {
+        for &(mu, sigma, d) in cases {
+            let beta = LogNormal::from_mu_sigma(T::from_f64(mu), T::from_f64(sigma)).expect("valid");
+            for draws in [8, 16, 300] {
+                let z = scores::<T>(40, PointSet::Iid, draws, 1);
+                let least = z.iter().fold(T::infinity(), |a, &b| a.min(b));
+                let least =
+                    (Real::to_f64(beta.mu()) + Real::to_f64(beta.sigma()) * Real::to_f64(least)).exp();
+                let shared = MonteCarlo::lognormal(&beta, &z).expect("valid");
+                let weights = vec![T::from_f64(1.0 / draws as f64); draws];
+                let weighted = shared.weights(&weights).ok();
+                let each = MonteCarlo::lognormal_per_pair(&beta, draws, &z).expect("valid");
+                for estimator in [Some(shared), weighted, Some(each)].into_iter().flatten() {
+                    for level in Level::available() {
+                        let estimator = estimator.with_level(level);
+                        let found =
+                            rows(&estimator, &Batch::new(&[T::from_f64(-d)])).0.map(|c| Real::to_f64(c[0]));
+                        // At most ln K away from the smallest draw alone.
+                        let close = |x: f64, y: f64, of: f64| (x / y - 1.0).abs() < of;
+                        assert!(close(found[0], least * d, 1e-3), "{mu} {sigma} {d}, {level}: {found:?}");
+                        let spread = 3.0 * sigma / (1.0 + sigma) * 1e-2 + 1e-3;
+                        assert!(
+                            close(found[1], -least, spread),
+                            "{mu} {sigma} {d}, {level}: {found:?}, {least}"
+                        );
+                        let right =
+                            rows(&estimator, &Batch::new(&[T::from_f64(d)])).0.map(|c| Real::to_f64(c[0]));
+                        assert_eq!(right.map(f64::abs), [0.0; 4], "{mu} {sigma} {d}, {level}");
+                    }
+                }
+            }
+        }
+    }
+    one::<f32>(&[
+        (2.04, 1e-4, 1e8),
+        (5.0, 1e-3, 1e8),
+        (12.0, 2.0, 1e7),
+        (25.01, 1e-4, 1e6),
+        (25.0, 0.5, 1e6),
+    ]);
+    one::<f64>(&[(0.6, 0.5, 1e19), (0.74, 0.05, 1e19), (5.0, 1e-3, 1e8)]);
 }
 
 #[test]
@@ -391,7 +441,9 @@ fn typed_errors() {
     let refused = shared.evaluate(&Batch::new(&[1.0; 2]), Rows::none().nll(&mut nll));
     assert_eq!(refused, Err(BatchError::Length { slice: "nll", expected: 2, found: 3 }));
     assert_eq!(nll, [7.0; 3]);
-    // Draws for no pairs go with no margins.
+    // Draws for no pairs go with no margins, whatever μ.
+    let far = LogNormal::<f32>::from_mu_sigma(80.0, 1.0).expect("valid");
+    assert!(MonteCarlo::lognormal_per_pair(&far, 2, &[]).is_ok());
     let none = MonteCarlo::lognormal_per_pair(&beta, 2, &[]).expect("valid");
     assert_eq!(none.evaluate(&Batch::new(&[]), Rows::none()), Ok(Sums::default()));
 }

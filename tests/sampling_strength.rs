@@ -332,3 +332,14 @@ fn hostile() {
     }
     assert!(gammas > 20_000 && lognormals > 20_000, "{gammas} {lognormals}");
 }
+
+/// Far below the mean of an enormous shape, where β ~ k·e^{−c}: ∂ ln β/∂ ln k = ln(k/x)/(1 − x/k).
+#[test]
+fn enormous_shapes_far_from_their_mean() {
+    for (k, share) in [(1e18, 0.5), (1e20, 0.9), (1e25, 0.999)] {
+        let beta = Gamma::<f64>::from_shape_scale(k, 1.0 / k).expect("valid");
+        let elasticity = beta.sample_at(share).d_params[0] * k / share;
+        let exact = -f64::ln(share) / (1.0 - share);
+        assert!((elasticity / exact - 1.0).abs() < 1e-9, "{k} {share}: {elasticity} of {exact}");
+    }
+}

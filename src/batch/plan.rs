@@ -24,8 +24,8 @@ use crate::special::tables::{
 ///
 /// * Max error, in eps of the precision (for D > 0 times 1 + |ln T|): f64 nll and derivatives 40; f32 nll
 ///   8, d_margin 16, derivatives in parameters 64. Measured: README.
-/// * The table reaches from w = 0, or 2⁻¹⁶ for σ above 1.15 (f32 1.45), to 2¹⁰ (f32 2⁸ for σ above 0.7 and v
-///   above 5). Margins beyond it, NaN and ±∞ are evaluated as by [`Direct`](super::Direct).
+/// * The table reaches from w = 0, or 2⁻¹⁶ for σ above 1.2 (f32 1.5) and in f64 for v above 4900, to 2¹⁰ (f32
+///   2⁸ for σ above 0.7 and v above 5). Margins beyond it, NaN and ±∞ are evaluated as by [`Direct`](super::Direct).
 ///
 /// ```
 /// use prefstrength::batch::{Batch, Plan, Rows};

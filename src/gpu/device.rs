@@ -174,20 +174,24 @@ impl Gpu {
         buffer(&self.device, bytes, usage)
     }
 
-    /// A new buffer with these words. Inside [`scoped`](Self::scoped).
-    fn uniform(&self, words: &[u32]) -> Buffer {
-        let uniform = self.device.create_buffer(&wgpu::BufferDescriptor {
+    /// A new buffer with these bytes, for passes encoded from now on. Inside [`scoped`](Self::scoped).
+    pub(super) fn filled(&self, bytes: &[u8], usage: BufferUsages) -> Buffer {
+        let filled = self.device.create_buffer(&wgpu::BufferDescriptor {
             label: Some("prefstrength"),
-            size: 4 * words.len() as u64,
-            usage: BufferUsages::UNIFORM,
+            size: bytes.len() as u64,
+            usage,
             mapped_at_creation: true,
         });
         // Refused on a device that was lost: the pass is as well.
-        if let Ok(mut view) = uniform.get_mapped_range_mut(..) {
-            view.slice(..).copy_from_slice(bytemuck::cast_slice(words));
+        if let Ok(mut view) = filled.get_mapped_range_mut(..) {
+            view.slice(..).copy_from_slice(bytes);
         }
-        uniform.unmap();
-        uniform
+        filled.unmap();
+        filled
+    }
+
+    fn uniform(&self, words: &[u32]) -> Buffer {
+        self.filled(bytemuck::cast_slice(words), BufferUsages::UNIFORM)
     }
 
     /// Encodes a pass of the shared kernel: a workgroup per block.

@@ -22,7 +22,8 @@ pub enum Family<'a> {
 /// Parameters per element: every element from the integral itself.
 ///
 /// * Max error, in f32 eps (for D > 0 times 1 + |ln T|): nll 8, d_margin 16, derivatives in parameters 64;
-///   results below 1.2e-38 may be 0. The unit of the margin is rounded: kθ and e^μ, as on the CPU.
+///   results below 1.2e-38 may be 0, and derivatives in parameters lose digits where unit·|D| is below that. The
+///   unit of the margin is rounded: kθ and e^μ, as on the CPU.
 ///
 /// ```no_run
 /// use prefstrength::batch::{self, Batch, Rows};

@@ -32,6 +32,11 @@ pub enum GpuError {
         /// The bytes that are needed.
         needed: u64,
     },
+    /// An output shares its buffer with an input, which no device allows, in whatever ranges.
+    Shared {
+        /// Which output.
+        name: &'static str,
+    },
     /// The parameters are beyond what the kernels cover; [`crate::batch`] covers them.
     Parameters,
     /// The host or the device is out of memory.
@@ -57,6 +62,7 @@ impl fmt::Display for GpuError {
             Self::Buffer { name, found, needed } => {
                 write!(f, "the buffer for {name} has {found} bytes where {needed} are needed")
             }
+            Self::Shared { name } => write!(f, "the buffer for {name} is that of an input as well"),
             Self::Parameters => f.write_str("the parameters are beyond what the GPU kernels cover"),
             Self::OutOfMemory => f.write_str("out of memory"),
             Self::Validation(why) => write!(f, "the device refused a command: {why}"),

@@ -40,7 +40,10 @@ impl Job<'_> {
         for (row, _) in found.rows.iter_mut().zip(self.wanted).filter(|(_, wanted)| *wanted) {
             row.try_reserve_exact(n).map_err(|_| GpuError::OutOfMemory)?;
         }
-        let chunk = gpu.max_elements().min(CHUNK).min(n.next_multiple_of(BLOCK));
+        // All that is read back lies in one buffer, with a few bytes per block beside the rows.
+        let room = gpu.device().limits().max_buffer_size / (4 * self.rows() as u64 + 1);
+        let room = usize::try_from(room).unwrap_or(usize::MAX) / BLOCK * BLOCK;
+        let chunk = gpu.max_elements().min(CHUNK).min(n.next_multiple_of(BLOCK)).min(room);
         if chunk == 0 {
             return Err(GpuError::TooLarge { elements: n, limit: 0 });
         }
@@ -144,9 +147,12 @@ pub(super) fn factors(batch: &Batch<'_, f32>) -> Result<Option<Vec<f32>>, GpuErr
     let Some(upstream) = batch.upstream else { return Ok(None) };
     let mut product = Vec::new();
     product.try_reserve_exact(upstream.len()).map_err(|_| GpuError::OutOfMemory)?;
-    match batch.weights {
-        Some(weights) => product.extend(upstream.iter().zip(weights).map(|(g, w)| g * w)),
-        None => product.extend_from_slice(upstream),
+    for (i, (g, d)) in upstream.iter().zip(batch.margins).enumerate() {
+        let weight = batch.weights.map_or(1.0, |w| w[i]);
+        let factor = g * weight;
+        // 0·∞: the kernels take a factor of 0 for a weight of 0. NaN makes them leave it to the CPU.
+        let lost = factor == 0.0 && weight != 0.0 && d.is_infinite();
+        product.push(if lost { f32::NAN } else { factor });
     }
     Ok(Some(product))
 }

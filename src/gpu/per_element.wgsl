@@ -79,6 +79,8 @@ fn element(i: u32) {
             }
         } else {
             valid = valid && w < GAMMA_X_MAX && shape < GAMMA_V_MAX;
+            // ∂/∂k and ∂/∂θ come from θ|D| and k|D|.
+            valid = valid && (family != GAMMA || (a * size < 1e30 && b * size < 1e30));
             if valid && family == GAMMA {
                 logit = gamma_logit(w, shape);
             } else if valid {

@@ -15,7 +15,9 @@ use wgpu::{Buffer, BufferUsages, CommandEncoder};
 /// element, so that results hardly depend on the driver.
 ///
 /// * Max error, in f32 eps (for D > 0 times 1 + |ln T|): nll 8, d_margin 16, derivatives in parameters 64;
-///   results below 1.2e-38 may be 0.
+///   results below 1.2e-38 may be 0, and derivatives in parameters lose digits where unit·|D| or D ∂/∂D is
+///   below that. Sums are f32 within blocks of 4096 elements and f64 beyond (`encode`: f32): 1e-6 of the sum of
+///   the absolute terms.
 /// * NaN, ±∞ and everything else as in [`batch`](crate::batch).
 ///
 /// ```no_run
@@ -44,12 +46,8 @@ impl<S: Strength<f32>> Plan<S> {
     /// [`GpuError`] if the device refuses a buffer of a few KB.
     pub fn new(gpu: &Gpu, beta: &S) -> Result<Self, GpuError> {
         let plan = batch::Plan::new(beta);
-        let bytes = size_of_val(plan.rows()) as u64;
-        let usage = BufferUsages::STORAGE | BufferUsages::COPY_DST;
-        let table = gpu.scoped(|| gpu.buffer(bytes, usage))?;
-        let this = Self { gpu: gpu.clone(), plan, table };
-        this.upload()?;
-        Ok(this)
+        let table = upload(gpu, &plan)?;
+        Ok(Self { gpu: gpu.clone(), plan, table })
     }
 
     /// Gradients in other coordinates; the table is the same.
@@ -59,19 +57,17 @@ impl<S: Strength<f32>> Plan<S> {
         self
     }
 
-    /// Prepares it again, in place; at once if `beta` is the one it has. It holds for everything that is
-    /// submitted from now on, also if it was encoded before.
+    /// Prepares it again: for what is evaluated or encoded from now on. What was encoded before keeps the
+    /// parameters that it had, and so does a clone.
     ///
     /// # Errors
     /// [`GpuError`] if the device is lost.
     pub fn prepare(&mut self, beta: &S) -> Result<(), GpuError> {
-        self.plan.prepare(beta);
-        self.upload()
-    }
-
-    fn upload(&self) -> Result<(), GpuError> {
-        let rows: &[[[f32; 4]; tables::PLAN_F32_NODES.len()]] = self.plan.rows();
-        self.gpu.scoped(|| self.gpu.queue().write_buffer(&self.table, 0, bytemuck::cast_slice(rows)))
+        let mut plan = self.plan.clone();
+        plan.prepare(beta);
+        self.table = upload(&self.gpu, &plan)?;
+        self.plan = plan;
+        Ok(())
     }
 
     /// Losses and gradients of a batch of the host, of any length. Blocks until they are there.
@@ -101,8 +97,8 @@ impl<S: Strength<f32>> Plan<S> {
             let range = start..(start + BLOCK).min(batch.len());
             let block = batch.slice(range.clone());
             let [_, nll, elastic, spread] = found.partials[b].map(f64::from);
-            let these = if nll.is_nan() {
-                // Something beyond the box of the kernels, or a NaN margin.
+            let these = if !(nll.is_finite() && elastic.is_finite() && spread.is_finite()) {
+                // Something beyond the box of the kernels, a NaN or infinite margin, or more than f32 holds.
                 self.plan.evaluate(&block, found.rows_of(range))?
             } else {
                 let d_params =
@@ -123,8 +119,9 @@ impl<S: Strength<f32>> Plan<S> {
         let params = self.params(batch.smoothing).ok_or(GpuError::Parameters)?;
         let sums = batch.sums.as_ref().map(|sums| range("sums", sums, 16)).transpose()?;
         if batch.len == 0 {
-            let clear = |to: wgpu::BufferBinding<'_>| encoder.clear_buffer(to.buffer, to.offset, Some(16));
-            return self.gpu.scoped(|| sums.map(clear)).map(|_| ());
+            let Some(sums) = sums else { return Ok(()) };
+            let none = self.table.as_entire_buffer_binding();
+            return self.gpu.scoped(|| self.gpu.encode_sum(encoder, none, sums, 0, params.matrix));
         }
         let blocks = batch.len.div_ceil(BLOCK);
         // Checked first: a buffer for the partial sums of too many elements must not be tried.
@@ -172,6 +169,12 @@ impl<S: Strength<f32>> Plan<S> {
             matrix: [a, b, c, d].map(|x| x as f32),
         })
     }
+}
+
+/// The table, in a buffer of its own.
+fn upload<S: Strength<f32>>(gpu: &Gpu, plan: &batch::Plan<f32, S>) -> Result<Buffer, GpuError> {
+    let rows: &[[[f32; 4]; tables::PLAN_F32_NODES.len()]] = plan.rows();
+    gpu.scoped(|| gpu.filled(bytemuck::cast_slice(rows), BufferUsages::STORAGE))
 }
 
 /// 0·∞ = 0.

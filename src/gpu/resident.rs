@@ -10,11 +10,11 @@ use wgpu::BufferBinding;
 ///
 /// Every buffer needs the usage `STORAGE`, and must come from the device of the [`Gpu`]: one of another instance
 /// is not detected. Offsets are multiples of the device's `min_storage_buffer_offset_alignment`; a `size` of
-/// `None` is the rest of the buffer. Outputs must not overlap anything else. What is not asked for is not
-/// written.
+/// `None` is the rest of the buffer. Outputs must not overlap, and no output may be in a buffer that holds an
+/// input. What is not asked for is not written.
 ///
 /// An element beyond the box of the kernels (unit·|D| ≥ 1e9; LogNormal e^μ|D| ≥ 1e4; with parameters per
-/// element also v ≥ 1e4 and σ ≥ 2) gets NaN in every row.
+/// element also v ≥ 1e4, σ ≥ 2, k|D| or θ|D| ≥ 1e30, |μ| ≥ 87) gets NaN in every row.
 #[derive(Clone, Debug)]
 pub struct Resident<'a> {
     pub(super) len: usize,
@@ -88,6 +88,14 @@ impl<'a> Resident<'a> {
         }
         let bytes = 4 * self.len as u64;
         let margins = range("margins", &self.margins, bytes)?;
+        let inputs = [Some(&self.margins), self.weights.as_ref(), Some(&third), last.as_ref()];
+        for (name, to) in ["nll", "d_margin", "d_params", "d_params"].into_iter().zip(&self.rows) {
+            if let Some(to) = to
+                && inputs.iter().flatten().any(|from| from.buffer == to.buffer)
+            {
+                return Err(GpuError::Shared { name });
+            }
+        }
         let mut flags = 0;
         let mut optional = |bit: u32, name, binding: &Option<BufferBinding<'a>>| {
             let Some(binding) = binding else { return Ok(None) };

@@ -225,7 +225,8 @@ fn score_test<M: Margins>(data: &mut Data<M>, mean: f64) -> Result<ScoreTest, Le
             let x = mean * d;
             // The chance of the other choice; 1 − 2σ is odd and exact in it.
             let (p, q) = (sigmoid(x), sigmoid(-x));
-            let (a, b) = (x, 0.5 * x * x * (q - p));
+            // Where q underflows, x² may overflow: the product is 0.
+            let (a, b) = if q == 0.0 { (0.0, 0.0) } else { (x, 0.5 * x * x * (q - p)) };
             part += w * q * b;
             o.add(w, q * a, q * b);
             // Beyond 700 the product of both underflows, before x⁴ could make up for it.

@@ -47,7 +47,7 @@ pub struct MonteCarlo<'a, T> {
     weights: Option<&'a [T]>,
     count: usize,
     per_pair: bool,
-    /// The smallest β of shared draws with a weight.
+    /// What decides the smallest β of shared draws with a weight: its score, or β itself.
     least: T,
     /// Whether the vector kernels have room for β and its derivative.
     inside: bool,
@@ -170,8 +170,9 @@ impl<'a, T: Real> MonteCarlo<'a, T> {
         if (sum - 1.0).abs() > 1e-3 {
             return Err(SamplingError::Value { slice: "weights", index: weights.len() });
         }
-        let weighty = (0..self.count).filter(|&j| weights[j] > T::zero());
-        let least = weighty.map(|j| self.draws.at(j).0).fold(T::infinity(), T::min);
+        let numbers = self.draws.slice().1.iter().zip(weights);
+        let weighty = numbers.filter(|(_, w)| **w > T::zero()).map(|(number, _)| *number);
+        let least = weighty.fold(T::infinity(), T::min);
         Ok(Self { weights: Some(weights), least, ..self })
     }
 
@@ -220,7 +221,7 @@ impl<'a, T: Real> MonteCarlo<'a, T> {
         let [low, high] = check("scores", count, per_pair, z)?;
         // Increasing in z.
         let strength = |z: T| exp(Real::to_f64(beta.mu()) + Real::to_f64(beta.sigma()) * Real::to_f64(z));
-        if T::from_f64(strength(high)).is_infinite() {
+        if !z.is_empty() && T::from_f64(strength(high)).is_infinite() {
             let index = z.iter().position(|&z| z == high).unwrap_or(0);
             return Err(SamplingError::Value { slice: "scores", index });
         }
@@ -231,8 +232,11 @@ impl<'a, T: Real> MonteCarlo<'a, T> {
             weights: None,
             count,
             per_pair,
-            least: T::from_f64(strength(low)),
-            inside: strength(high) < room && farthest * farthest < room,
+            least: low,
+            // Also no smaller than its inverse: an exponent rounds as it grows.
+            inside: (1.0 / room..room).contains(&strength(low))
+                && strength(high) < room
+                && farthest * farthest < room,
             matrix: [[1.0, 0.0], [0.0, 1.0]],
             level: Level::best(),
         })
@@ -252,15 +256,15 @@ impl<'a, T: Real> MonteCarlo<'a, T> {
             let index = beta.iter().position(|&b| b < T::zero()).unwrap_or(0);
             return Err(SamplingError::Value { slice: "values", index });
         }
-        let room = T::from_f64(T::SCALES.0);
+        let (room, scale) = (T::from_f64(T::SCALES.0), family.scale().to_f64());
         Ok(Self {
             draws: Draws::Samples { beta, derivative },
             weights: None,
             count,
             per_pair,
             least,
-            inside: largest < room && high.max(-low) < room,
-            matrix: [[0.0, 1.0], [1.0 / family.scale().to_f64(), 0.0]],
+            inside: largest < room && high.max(-low) < room && 1.0 / scale < T::SCALES.1,
+            matrix: [[0.0, 1.0], [1.0 / scale, 0.0]],
             level: Level::best(),
         })
     }
@@ -271,7 +275,7 @@ impl<'a, T: Real> MonteCarlo<'a, T> {
         let at = |j: usize| {
             let (beta, derivative) = self.draws.at(if self.per_pair { j * pairs + pair } else { j });
             let weight = self.weights.map_or(1.0 / self.count as f64, |w| w[j].to_f64());
-            (beta.to_f64(), derivative.to_f64(), weight)
+            (beta, derivative, weight)
         };
         let weighty = (0..self.count).map(at).filter(|&(_, _, weight)| weight > 0.0);
         let least = weighty.clone().map(|(beta, ..)| beta).fold(f64::INFINITY, f64::min);
@@ -296,7 +300,7 @@ impl<'a, T: Real> MonteCarlo<'a, T> {
             ln: ln(s0) - shift,
             ln_lo: 0.0,
             d1: s1 / s0,
-            d_v: if slope == 0.0 { 0.0 } else { -size * slope },
+            d_v: if slope == 0.0 || size == 0.0 { 0.0 } else { -size * slope },
             ..Tail::NAN
         }
     }
@@ -304,13 +308,23 @@ impl<'a, T: Real> MonteCarlo<'a, T> {
 
 impl<T: Real> Draws<'_, T> {
     /// Draw number `i`, and its derivative.
-    fn at(&self, i: usize) -> (T, T) {
+    fn at(&self, i: usize) -> (f64, f64) {
         match *self {
             Self::Scores { mu, sigma, z } => {
-                let beta = T::from_f64(exp(mu.to_f64() + sigma.to_f64() * z[i].to_f64()));
-                (beta, z[i] * beta)
+                let z = z[i].to_f64();
+                let beta = T::from_f64(exp(mu.to_f64() + sigma.to_f64() * z)).to_f64();
+                (beta, z * beta)
             }
-            Self::Samples { beta, derivative } => (beta[i], derivative[i]),
+            Self::Samples { beta, derivative } => (beta[i].to_f64(), derivative[i].to_f64()),
+        }
+    }
+
+    /// The β that a number decides.
+    #[inline(always)]
+    fn strength<V: Lanes<Scalar = T>>(&self, number: V) -> V {
+        match *self {
+            Self::Scores { mu, sigma, .. } => draw(mu, sigma, number).0,
+            Self::Samples { .. } => number,
         }
     }
 
@@ -544,7 +558,7 @@ impl<T: Real> Vectorised for Shared<'_, '_, T> {
         let Self(mut this) = self;
         let Estimate { estimator, points, n, .. } = this;
         let count = estimator.count;
-        let least = T::On::<I>::splat(estimator.least.wide());
+        let least = estimator.draws.strength(T::On::<I>::splat(estimator.least.wide()));
         let weight = T::On::<I>::splat(1.0 / count as f64);
         for start in (0..count).step_by(TILE) {
             let tile = Tile::new::<T::On<I>>(&estimator.draws, start);
@@ -564,7 +578,8 @@ impl<T: Real> Vectorised for Shared<'_, '_, T> {
                 for j in 0..tile.len {
                     let beta = T::On::<I>::splat(tile.beta[j].wide());
                     let derivative = T::On::<I>::splat(tile.derivative[j].wide());
-                    let e = exp_neg((least - beta) * a);
+                    // No two roundings of β put it below the least; 0 where it underflows, whatever β is.
+                    let e = exp_node(((least - beta) * a).at_most(0.0));
                     terms.add(j, (beta, derivative), e, e * below);
                 }
                 if start + TILE < count {
@@ -594,10 +609,10 @@ impl<T: Real> Vectorised for Weighted<'_, '_, T> {
             ln(load::<T::On<I>>(weights, at)).store(&mut ln_weights[at..]);
             at += T::On::<I>::N;
         }
-        let least = T::On::<I>::splat(estimator.least.wide());
+        let least = estimator.draws.strength(T::On::<I>::splat(estimator.least.wide()));
         registers!(T::On<I>, 0..groups(n), |g, lane| {
             let a: T::On<I> = points.w.get(g, lane);
-            let mut largest = T::On::<I>::splat(-T::X_MAX);
+            let mut largest = T::On::<I>::splat(f64::NEG_INFINITY);
             for (beta, ln_weight) in tile.beta[..tile.len].iter().zip(&ln_weights) {
                 let (beta, ln_weight) = (T::On::<I>::splat(beta.wide()), T::On::<I>::splat(ln_weight.wide()));
                 let exponent = (least - beta).mul_add(a, ln_weight);
@@ -608,7 +623,7 @@ impl<T: Real> Vectorised for Weighted<'_, '_, T> {
                 let beta = T::On::<I>::splat(tile.beta[j].wide());
                 let derivative = T::On::<I>::splat(tile.derivative[j].wide());
                 let exponent = (least - beta).mul_add(a, T::On::<I>::splat(ln_weight.wide()));
-                terms.add(j, (beta, derivative), exp_neg(exponent - largest), exp_neg(-(beta * a)));
+                terms.add(j, (beta, derivative), exp_node(exponent - largest), exp_neg(-(beta * a)));
             }
             let one = T::On::<I>::splat(1.0);
             this.finish(g, lane, a, terms.logit(one, a, least * a - largest));
@@ -660,15 +675,13 @@ impl<T: Real> Vectorised for PerPair<'_, '_, T> {
                     let next: T::On<I> = self.number(j, at);
                     least = next.select_lt(least, next, least);
                 }
-                if let Draws::Scores { mu, sigma, .. } = estimator.draws {
-                    least = draw(mu, sigma, least).0;
-                }
+                least = estimator.draws.strength(least);
                 let shift = least * a;
                 let below = exp_neg(-shift);
                 let mut terms = Terms::from([T::On::<I>::splat(0.0); 3]);
                 for j in 0..estimator.count {
                     let (beta, derivative) = self.draw::<T::On<I>>(j, at);
-                    let e = exp_neg((least - beta) * a);
+                    let e = exp_node(((least - beta) * a).at_most(0.0));
                     terms.add(j, (beta, derivative), e, e * below);
                 }
                 self.0.finish(g, lane, a, terms.logit(weight, a, shift));

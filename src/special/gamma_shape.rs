@@ -74,7 +74,8 @@ fn integral(a: f64, x: f64, d: f64) -> f64 {
 fn lower_end(a: f64, x: f64) -> f64 {
     let reach = END / a;
     let b = (1.0 - x / a) - 0.5 * reach;
-    Float::sqrt(b * b + 2.0 * reach) - b
+    let root = Float::sqrt(b * b + 2.0 * reach);
+    if b > 0.0 { 2.0 * reach / (root + b) } else { root - b }
 }
 
 /// s with (x − a)s + x(eˢ − 1 − s) ≥ `END`, and not much larger: eˢ − 1 − s ≥ s²/2, then twice the iteration
