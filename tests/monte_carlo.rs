@@ -452,19 +452,23 @@ proptest! {
     #[test]
     fn arbitrary_bits(
         bits in proptest::collection::vec(any::<u64>(), 0..60),
-        draws in proptest::collection::vec(any::<u64>(), 1..20),
-        parameters in any::<[u64; 2]>(),
+        draws in proptest::collection::vec(
+            prop_oneof![1 => any::<u64>().prop_map(f64::from_bits), 30 => -9.0..9.0_f64],
+            1..20,
+        ),
+        parameters in (-90.0..90.0_f64, 0.0..6.0_f64),
     ) {
-        fn one<T: Precision>(bits: &[u64], draws: &[u64], parameters: [u64; 2]) {
-            let [mu, sigma] = parameters.map(T::of_bits);
+        fn one<T: Precision>(bits: &[u64], draws: &[f64], parameters: (f64, f64)) {
+            let (mu, sigma) = (T::from_f64(parameters.0), T::from_f64(parameters.1));
             let (margins, z): (Vec<T>, Vec<T>) =
-                (bits.iter().map(|&b| T::of_bits(b)).collect(), draws.iter().map(|&b| T::of_bits(b)).collect());
+                (bits.iter().map(|&b| T::of_bits(b)).collect(), draws.iter().map(|&x| T::from_f64(x)).collect());
             let zeros = vec![T::zero(); z.len()];
             let lognormal = LogNormal::from_mu_sigma(mu, sigma).ok();
             let gamma = Gamma::from_shape_scale(mu.abs(), sigma).ok();
+            let values: Vec<T> = z.iter().map(|z| z.abs()).collect();
             let estimators = [
                 lognormal.and_then(|beta| MonteCarlo::lognormal(&beta, &z).ok()),
-                gamma.and_then(|beta| MonteCarlo::gamma(&beta, &z, &zeros).ok()),
+                gamma.and_then(|beta| MonteCarlo::gamma(&beta, &values, &zeros).ok()),
             ];
             for estimator in estimators.into_iter().flatten() {
                 for level in Level::available() {
