@@ -46,6 +46,7 @@ pub(crate) use plan::Tabulated;
 #[cfg(feature = "std")]
 pub(crate) use plan::worthwhile;
 pub use sums::Sums;
+pub(crate) use sums::chain;
 
 use crate::float::Real;
 pub use crate::loss::Coordinates;

@@ -1,6 +1,6 @@
 //! Sums over a batch, in an order that depends on its length alone.
 
-use crate::lanes::SUM_LANES;
+use crate::lanes::{Block, SUM_LANES};
 
 /// Sums over a batch: of wᵢ, and of wᵢLᵢ and its derivatives (times gᵢ with upstream gradients).
 ///
@@ -57,24 +57,16 @@ impl Partial {
 
     /// The sums, with the matrix of the model.
     pub(super) fn fold(self, matrix: [[f64; 2]; 2]) -> Sums {
-        let (elastic, spread) = (fold(self.elastic), fold(self.spread));
-        let of = |i: usize| {
-            // A matrix of a model that only the scalar kernels take may be infinite.
-            let term = |factor: f64, sum: f64| if factor == 0.0 || sum == 0.0 { 0.0 } else { factor * sum };
-            fold(self.params[i]) + (term(matrix[i][0], elastic) + term(matrix[i][1], spread))
-        };
-        Sums { weight: fold(self.weight), nll: fold(self.nll), d_params: [of(0), of(1)] }
+        let fold = |lanes: Lanes| Block(lanes).sum();
+        let [a, b] = chain(matrix, [fold(self.elastic), fold(self.spread)]);
+        let [p, q] = self.params.map(fold);
+        Sums { weight: fold(self.weight), nll: fold(self.nll), d_params: [p + a, q + b] }
     }
 }
 
-/// The lanes added in halves.
-fn fold(mut lanes: Lanes) -> f64 {
-    let mut n = SUM_LANES;
-    while n > 1 {
-        n /= 2;
-        for j in 0..n {
-            lanes[j] += lanes[j + n];
-        }
-    }
-    lanes[0]
+/// The derivatives in the parameters, from D ∂/∂D and ∂/∂v. 0·∞ is 0: a matrix of a model that only the scalar
+/// kernels take may be infinite, and so may a sum.
+pub(crate) fn chain(matrix: [[f64; 2]; 2], terms: [f64; 2]) -> [f64; 2] {
+    let term = |factor: f64, sum: f64| if factor == 0.0 || sum == 0.0 { 0.0 } else { factor * sum };
+    matrix.map(|[a, b]| term(a, terms[0]) + term(b, terms[1]))
 }

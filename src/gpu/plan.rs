@@ -101,8 +101,7 @@ impl<S: Strength<f32>> Plan<S> {
                 // Something beyond the box of the kernels, a NaN or infinite margin, or more than f32 holds.
                 self.plan.evaluate(&block, found.rows_of(range))?
             } else {
-                let d_params =
-                    self.plan.model().matrix.map(|[a, b]| product_of(a, elastic) + product_of(b, spread));
+                let d_params = batch::chain(self.plan.model().matrix, [elastic, spread]);
                 Sums { weight: weight(&block), nll, d_params }
             };
             sums = sums.plus(these);
@@ -124,11 +123,12 @@ impl<S: Strength<f32>> Plan<S> {
             return self.gpu.scoped(|| self.gpu.encode_sum(encoder, none, sums, 0, params.matrix));
         }
         let blocks = batch.len.div_ceil(BLOCK);
-        // Checked first: a buffer for the partial sums of too many elements must not be tried.
-        batch.bind(&self.gpu, self.table.as_entire_buffer_binding(), None)?;
+        // First, for its checks: a buffer for the partial sums of too many elements must not be tried.
+        let (flags, bindings) = batch.bind(&self.gpu, self.table.as_entire_buffer_binding(), None)?;
         let partials = self.gpu.scoped(|| self.gpu.buffer(16 * blocks as u64, BufferUsages::STORAGE))?;
+        let [margins, weights, table, nll, d_margin, p0, p1, _] = bindings;
         let last = Some(partials.as_entire_buffer_binding());
-        let (flags, bindings) = batch.bind(&self.gpu, self.table.as_entire_buffer_binding(), last)?;
+        let bindings = [margins, weights, table, nll, d_margin, p0, p1, last];
         let params = Params { n: batch.len as u32, flags: params.flags | flags, ..params };
         self.gpu.scoped(|| {
             self.gpu.encode_shared(encoder, &Pass { params, bindings });
@@ -175,9 +175,4 @@ impl<S: Strength<f32>> Plan<S> {
 fn upload<S: Strength<f32>>(gpu: &Gpu, plan: &batch::Plan<f32, S>) -> Result<Buffer, GpuError> {
     let rows: &[[[f32; 4]; tables::PLAN_F32_NODES.len()]] = plan.rows();
     gpu.scoped(|| gpu.filled(bytemuck::cast_slice(rows), BufferUsages::STORAGE))
-}
-
-/// 0·∞ = 0.
-fn product_of(factor: f64, sum: f64) -> f64 {
-    if factor == 0.0 || sum == 0.0 { 0.0 } else { factor * sum }
 }

@@ -146,19 +146,29 @@ pub trait Lanes:
         flags[..Self::N].iter().any(|&f| f.wide() != 0.0)
     }
 
+    /// Where both are equal, lane by lane.
+    #[inline(always)]
+    fn equal(self, rhs: Self) -> [bool; MAX_LANES] {
+        let zero = Self::Scalar::num(0.0);
+        let (mut a, mut b, mut equal) = ([zero; MAX_LANES], [zero; MAX_LANES], [false; MAX_LANES]);
+        self.store(&mut a);
+        rhs.store(&mut b);
+        for lane in 0..Self::N {
+            equal[lane] = a[lane] == b[lane];
+        }
+        equal
+    }
+
     /// Writes the lanes where `code` equals `region` side by side to the front of `to`, and returns
     /// their number. May write garbage behind them, up to `N` numbers in all.
     #[inline(always)]
     fn compress(self, code: Self, region: Self, to: &mut [Self::Scalar]) -> usize {
-        let zero = Self::Scalar::num(0.0);
-        let (mut lanes, mut codes, mut regions) = ([zero; MAX_LANES], [zero; MAX_LANES], [zero; MAX_LANES]);
+        let (mut lanes, taken) = ([Self::Scalar::num(0.0); MAX_LANES], code.equal(region));
         self.store(&mut lanes);
-        code.store(&mut codes);
-        region.store(&mut regions);
         let mut count = 0;
         for lane in 0..Self::N {
             to[count] = lanes[lane];
-            count += usize::from(codes[lane] == regions[lane]);
+            count += usize::from(taken[lane]);
         }
         count
     }
@@ -167,16 +177,12 @@ pub trait Lanes:
     /// their number. `from` must hold at least `N` numbers.
     #[inline(always)]
     fn expand(self, code: Self, region: Self, from: &[Self::Scalar]) -> (Self, usize) {
-        let zero = Self::Scalar::num(0.0);
-        let (mut lanes, mut codes, mut regions) = ([zero; MAX_LANES], [zero; MAX_LANES], [zero; MAX_LANES]);
+        let (mut lanes, taken) = ([Self::Scalar::num(0.0); MAX_LANES], code.equal(region));
         self.store(&mut lanes);
-        code.store(&mut codes);
-        region.store(&mut regions);
         let mut count = 0;
         for lane in 0..Self::N {
-            let taken = codes[lane] == regions[lane];
-            lanes[lane] = if taken { from[count] } else { lanes[lane] };
-            count += usize::from(taken);
+            lanes[lane] = if taken[lane] { from[count] } else { lanes[lane] };
+            count += usize::from(taken[lane]);
         }
         (Self::load(&lanes), count)
     }

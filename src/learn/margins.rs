@@ -141,7 +141,6 @@ pub(super) struct Data<M> {
     pub(super) one_size: bool,
     /// Σ wD and Σ wD².
     pub(super) moments: [f64; 2],
-    pub(super) passes: u32,
 }
 
 impl<M: Margins> Data<M> {
@@ -173,7 +172,7 @@ impl<M: Margins> Data<M> {
         }
         let everyday = (1e-20..1e20).contains(&largest);
         let scale = if everyday { 1.0 } else { 2.0_f64.powi(-(largest.log2() as i32).clamp(-1000, 1000)) };
-        let mut data = Self { source, scale, number, weight, one_size: least == largest, moments, passes: 1 };
+        let mut data = Self { source, scale, number, weight, one_size: least == largest, moments };
         if !everyday {
             let mut moments = [0.0; 2];
             data.for_each(&mut |margins, weights| {
@@ -190,7 +189,6 @@ impl<M: Margins> Data<M> {
     pub(super) fn for_each(&mut self, take: &mut Take<'_>) -> Result<(), LearnError> {
         let (mut number, scale) = (0, self.scale);
         let mut buffer = Vec::new();
-        self.passes += 1;
         self.source.for_each(&mut |margins, weights| {
             // `elements` or the batch would notice, after the cuts below went wrong.
             crate::batch::length("weights", weights, margins.len())?;

@@ -2,7 +2,7 @@
 
 use super::SamplingError;
 use crate::batch::pipeline::{self, List, Logits, Points, Scales, Source, groups, registers};
-use crate::batch::{Batch, BatchError, Rows, Sums, length};
+use crate::batch::{Batch, BatchError, Rows, Sums, chain, length};
 use crate::canonical::Tail;
 use crate::canonical::lanes::{Element, Logit, within};
 use crate::family::{Gamma, LogNormal};
@@ -423,11 +423,7 @@ impl<T: Real> Source<T> for MonteCarlo<'_, T> {
             let slope = nll.slope(1.0, size);
             let elastic = nll.times(nll.elasticity(1.0, size));
             let terms = [if negative != flip { elastic } else { -elastic }, nll.times(nll.d_v)];
-            let param = |row: [f64; 2]| {
-                let term = |j: usize| if row[j] == 0.0 { 0.0 } else { row[j] * terms[j] };
-                term(0) + term(1)
-            };
-            let [p0, p1] = self.matrix.map(param);
+            let [p0, p1] = chain(self.matrix, terms);
             [nll.value, if flip { slope } else { -slope }, p0, p1]
         })
     }
