@@ -15,18 +15,18 @@
 //! * s.e.: standard error of the spread, from the observed information of (w, v = cv²).
 //! * LR: twice the gain in log-likelihood over Fixed. The spread cannot be negative, so under
 //!   homogeneity LR is ½χ²₀ + ½χ²₁, and p = ½ erfc(√(LR/2)).
-//! * score test: of v at v = 0, by the expected information with w profiled out; it needs no family.
-//! * |g|: gradient at the end, in units of about one standard error per coordinate.
+//! * score test: of v at v = 0, with w profiled out; it needs no family.
+//! * |g|: gradient at the end, in units of standard errors.
+//!
+//! `prefstrength train`, the command line tool, does the same with groups, calibration and cross-validation.
 
-#[path = "support/fit.rs"]
-mod fit;
 #[path = "support/pairs.rs"]
 mod pairs;
 #[path = "support/rows.rs"]
 mod rows;
 
-use fit::{CAP_CV, Family, Fit, Logit, Spread};
-use pairs::{Pairs, TRUE_W, Truth};
+use pairs::{TRUE_W, Truth};
+use prefstrength::learn::{self, Family, Pairs, Spread, TrainOptions, TrainingReport};
 use std::io::{self, Write};
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
@@ -46,17 +46,21 @@ const POPULATIONS: [(&str, Truth, u64); 4] = [
 
 /// Fits all families and prints their table.
 fn report(out: &mut impl Write, title: &str, pairs: &Pairs, truth: Option<Truth>) -> Result<(), String> {
-    let (logit, logit_ms) = timed(|| fit::fit_logit(pairs))?;
-    let mut fits = Vec::new();
-    for family in [Family::LogNormal, Family::Gamma] {
-        fits.push(timed(|| fit::fit_joint(family, pairs, &logit))?);
-    }
-    print_table(out, title, pairs, truth, (&logit, logit_ms), &fits).map_err(|e| format!("output: {e}"))
+    let start = Instant::now();
+    let report = learn::train_all(pairs, &TrainOptions::default()).map_err(|e| e.to_string())?;
+    let ms = 1e3 * start.elapsed().as_secs_f64();
+    print_table(out, title, pairs, truth, &report, ms).map_err(|e| format!("output: {e}"))
 }
 
-fn timed<R>(work: impl FnOnce() -> Result<R, String>) -> Result<(R, f64), String> {
-    let start = Instant::now();
-    Ok((work()?, 1e3 * start.elapsed().as_secs_f64()))
+/// Symbol and value of the spread that a family is usually described by, and its derivative in v.
+fn spread(family: Family, v: f64) -> (&'static str, f64, f64) {
+    match family {
+        Family::LogNormal => {
+            let sigma = v.ln_1p().sqrt();
+            ("σ", sigma, 0.5 / (sigma * (1.0 + v)))
+        }
+        _ => ("cv", v.sqrt(), 0.5 / v.sqrt()),
+    }
 }
 
 fn print_table(
@@ -64,72 +68,62 @@ fn print_table(
     title: &str,
     pairs: &Pairs,
     truth: Option<Truth>,
-    (logit, logit_ms): (&Logit, f64),
-    fits: &[(Fit, f64)],
+    report: &TrainingReport,
+    ms: f64,
 ) -> io::Result<()> {
-    writeln!(out, "{title}: {} pairs, {} features", pairs.len(), pairs.dim)?;
-    if pairs.grouped {
-        writeln!(out, "  group_id is not used: s.e. and p take the pairs as independent")?;
-    }
-    let mut row = |cells: [&str; 11]| {
-        let [family, ll, spread, error, true_spread, lr, p, size, iterations, gradient, ms] = cells;
+    writeln!(out, "{title}: {} pairs, {} features, {ms:.0} ms", pairs.len(), pairs.dim())?;
+    let mut row = |cells: [&str; 10]| {
+        let [family, ll, spread, error, true_spread, lr, p, size, iterations, gradient] = cells;
         writeln!(
             out,
             "  {family:<9} {ll:>14} {spread:>11} {error:>6} {true_spread:>6} {lr:>8} {p:>7} {size:>8} \
-             {iterations:>4} {gradient:>6} {ms:>6}"
+             {iterations:>4} {gradient:>6}"
         )
     };
-    row(["family", "log-likelihood", "spread", "s.e.", "truth", "LR", "p(LR)", "|w|", "iter", "|g|", "ms"])?;
-    row([
-        "Fixed",
-        &format!("{:.4}", logit.log_likelihood),
-        "-",
-        "-",
-        "-",
-        "-",
-        "-",
-        &number(fit::norm(&logit.w)),
-        &logit.iterations.to_string(),
-        &format!("{:.0e}", logit.gradient),
-        &format!("{logit_ms:.1}"),
-    ])?;
-    for (fit, ms) in fits {
-        let named = |v| {
-            let (symbol, value) = fit.family.spread(v);
-            format!("{symbol} {value:.4}")
+    row(["family", "log-likelihood", "spread", "s.e.", "truth", "LR", "p(LR)", "|w|", "iter", "|g|"])?;
+    let or_dash = |text: Option<String>| text.unwrap_or("-".into());
+    for family in [Family::Fixed, Family::LogNormal, Family::Gamma] {
+        let fit = report.fit(family);
+        let (symbol, value, slope) = spread(family, fit.beta.v());
+        let (shown, error) = match fit.spread {
+            Spread::Fixed => ("-".into(), None),
+            Spread::Boundary => ("0 boundary".into(), None),
+            Spread::Interior => (format!("{symbol} {value:.4}"), fit.errors.v.map(|e| e * slope)),
+            Spread::Unbounded => (format!("cv > {}", report.options.max_cv), None),
+            Spread::NotConverged => (format!("{symbol} {value:.4}?"), None),
         };
-        let (spread, error, tested) = match fit.spread {
-            Spread::Boundary => ("0 boundary".into(), None, true),
-            Spread::Interior { v, error } => (named(v), error, true),
-            Spread::Unbounded => (format!("cv > {CAP_CV}"), None, false),
-            Spread::NotConverged { v } => (named(v) + "?", None, false),
-        };
-        let lr = 2.0 * (fit.log_likelihood - logit.log_likelihood);
-        let or_dash = |text: Option<String>| text.unwrap_or("-".into());
+        let truth = truth.filter(|_| family != Family::Fixed);
+        let lr = report.likelihood_ratio(family);
         row([
-            &format!("{:?}", fit.family),
+            &family.to_string(),
             &format!("{:.4}", fit.log_likelihood),
-            &spread,
+            &shown,
             &or_dash(error.map(|e| format!("{e:.4}"))),
-            &or_dash(truth.map(|t| format!("{:.4}", fit.family.spread(t.cv() * t.cv()).1))),
-            &or_dash(tested.then(|| format!("{lr:.3}"))),
-            &or_dash(tested.then(|| probability(fit::p_likelihood_ratio(lr)))),
-            &number(fit::norm(&fit.w)),
+            &or_dash(truth.map(|t| format!("{:.4}", spread(family, t.cv() * t.cv()).1))),
+            &or_dash(lr.map(|lr| format!("{:.3}", lr.statistic))),
+            &or_dash(lr.map(|lr| probability(lr.p))),
+            &number(fit.w.iter().map(|w| w * w).sum::<f64>().sqrt()),
             &fit.iterations.to_string(),
             &format!("{:.0e}", fit.gradient),
-            &format!("{ms:.1}"),
         ])?;
     }
-    print_w(out, "Fixed", &logit.w)?;
-    for (fit, _) in fits.iter().filter(|(fit, _)| matches!(fit.spread, Spread::Interior { .. })) {
-        print_w(out, &format!("{:?}", fit.family), &fit.w)?;
+    for family in [Family::Fixed, Family::LogNormal, Family::Gamma] {
+        let fit = report.fit(family);
+        if matches!(fit.spread, Spread::Fixed | Spread::Interior) {
+            print_w(out, &family.to_string(), &fit.w)?;
+        }
     }
     if truth.is_some() {
         print_w(out, "truth", &TRUE_W)?;
     }
-    let p = probability(fit::p_normal(logit.z));
-    writeln!(out, "  score test of heterogeneity (expected information): z = {:.4}, p = {p}", logit.z)?;
-    writeln!(out, "  => {}\n", verdict(logit, fits))
+    let score = report.score;
+    let p = probability(score.p);
+    writeln!(out, "  score test of heterogeneity (expected information): z = {:.4}, p = {p}", score.z)?;
+    if let (Some(z), Some(p)) = (score.z_outer, score.p_outer) {
+        let groups = if pairs.groups().is_some() { ", summed by group_id" } else { "" };
+        writeln!(out, "    by squared scores{groups}: z = {z:.4}, p = {}", probability(p))?;
+    }
+    writeln!(out, "  => {}\n", report.verdict())
 }
 
 /// Eight weights a line.
@@ -153,38 +147,11 @@ fn probability(p: f64) -> String {
     if p < 1e-3 { format!("{p:.1e}") } else { format!("{p:.4}") }
 }
 
-/// The plain words for all fits of one table.
-fn verdict(logit: &Logit, fits: &[(Fit, f64)]) -> String {
-    let which = |is: fn(Spread) -> bool| {
-        let names: Vec<_> =
-            fits.iter().filter(|(f, _)| is(f.spread)).map(|(f, _)| format!("{:?}", f.family)).collect();
-        (!names.is_empty()).then(|| names.join(", "))
-    };
-    if let Some(names) = which(|s| s == Spread::Unbounded) {
-        return format!(
-            "no finite maximum ({names}): at the cap cv = {CAP_CV} the likelihood still rises with the\n     \
-             spread while |w| grows. This is not a fit; bound the spread by a prior and w by a ridge."
-        );
-    }
-    if let Some(names) = which(|s| matches!(s, Spread::NotConverged { .. })) {
-        return format!("not converged ({names}): do not use the figures marked with ?");
-    }
-    if fits.iter().all(|(fit, _)| fit.spread == Spread::Boundary) {
-        return "no evidence of heterogeneity: p(β) collapses to a point, the loss is plain DPO".into();
-    }
-    let best = fits.iter().map(|(fit, _)| fit.log_likelihood).fold(f64::NEG_INFINITY, f64::max);
-    if fit::p_likelihood_ratio(2.0 * (best - logit.log_likelihood)) > 0.05 {
-        "no significant heterogeneity: plain DPO explains these pairs as well".into()
-    } else {
-        "heterogeneous: the strength of preference varies beyond what plain DPO can explain".into()
-    }
-}
-
 fn run(files: &[PathBuf], quick: bool) -> Result<(), String> {
     let mut out = io::stdout().lock();
     for file in files {
         let blame = |e| format!("{}: {e}", file.display());
-        let pairs = Pairs::read(file).map_err(blame)?;
+        let pairs = pairs::read(file).map_err(blame)?;
         let title = Path::new(file).file_name().unwrap_or_default().to_string_lossy();
         report(&mut out, &title, &pairs, None).map_err(blame)?;
     }

@@ -1,69 +1,57 @@
 //! Preference pairs: read from CSV, or simulated.
 
 use super::rows::Rows;
+use prefstrength::learn::Pairs;
 use rand_chacha::ChaCha8Rng;
 use rand_chacha::rand_core::SeedableRng;
 use rand_distr::{Distribution, Gamma, LogNormal, StandardNormal, StandardUniform};
+use std::collections::HashMap;
 use std::fs::File;
 use std::path::Path;
 
-/// One row per pair, row-major: features of the chosen answer minus those of the rejected one.
-pub(crate) struct Pairs {
-    pub(crate) features: Vec<f64>,
-    pub(crate) dim: usize,
-    /// The file names groups, whose rows may not be independent.
-    pub(crate) grouped: bool,
-}
-
-impl Pairs {
-    pub(crate) fn len(&self) -> usize {
-        self.features.len() / self.dim
+/// Reads `pair_id[,group_id],f1,...,fn`.
+pub(crate) fn read(path: &Path) -> Result<Pairs, String> {
+    let file = File::open(path).map_err(|e| e.to_string())?;
+    let rows = Rows::new(file)?;
+    let header = rows.header.clone();
+    if header.get(0) != Some("pair_id") {
+        return Err("header: the first column must be `pair_id`: pair_id[,group_id],f1,...,fn".into());
     }
-
-    pub(crate) fn rows(&self) -> impl Iterator<Item = &[f64]> {
-        self.features.chunks_exact(self.dim)
+    let grouped = header.get(1) == Some("group_id");
+    let first = 1 + usize::from(grouped);
+    let dim = header.len() - first;
+    if dim == 0 {
+        return Err("header: there are no features f1,...,fn".into());
     }
-
-    /// Reads `pair_id[,group_id],f1,...,fn`.
-    pub(crate) fn read(path: &Path) -> Result<Self, String> {
-        let file = File::open(path).map_err(|e| e.to_string())?;
-        let rows = Rows::new(file)?;
-        let header = rows.header.clone();
-        if header.get(0) != Some("pair_id") {
-            return Err("header: the first column must be `pair_id`: pair_id[,group_id],f1,...,fn".into());
+    for (i, name) in header.iter().skip(first).enumerate() {
+        if name != format!("f{}", i + 1) {
+            return Err(format!("header: column {} is `{name}`, expected `f{}`", first + i + 1, i + 1));
         }
-        let grouped = header.get(1) == Some("group_id");
-        let first = 1 + usize::from(grouped);
-        let dim = header.len() - first;
-        if dim == 0 {
-            return Err("header: there are no features f1,...,fn".into());
-        }
-        for (i, name) in header.iter().skip(first).enumerate() {
-            if name != format!("f{}", i + 1) {
-                return Err(format!("header: column {} is `{name}`, expected `f{}`", first + i + 1, i + 1));
-            }
-        }
-        let mut features = Vec::new();
-        for record in rows {
-            let (line, record) = record?;
-            for (name, cell) in header.iter().zip(&record).skip(first) {
-                match cell.trim().parse::<f64>() {
-                    // Squares and sums of squares must stay finite.
-                    Ok(x) if x.abs() <= 1e100 => features.push(x),
-                    Ok(x) if x.is_finite() => {
-                        return Err(format!("line {line}, column `{name}`: {cell} is too large"));
-                    }
-                    _ => {
-                        return Err(format!("line {line}, column `{name}`: `{cell}` is not a finite number"));
-                    }
+    }
+    let (mut features, mut groups, mut names) = (Vec::new(), Vec::new(), HashMap::new());
+    for record in rows {
+        let (line, record) = record?;
+        for (name, cell) in header.iter().zip(&record).skip(first) {
+            match cell.trim().parse::<f64>() {
+                Ok(x) if x.abs() <= 1e100 => features.push(x),
+                Ok(x) if x.is_finite() => {
+                    return Err(format!("line {line}, column `{name}`: {cell} is too large"));
+                }
+                _ => {
+                    return Err(format!("line {line}, column `{name}`: `{cell}` is not a finite number"));
                 }
             }
         }
-        if features.is_empty() {
-            return Err("there are no rows below the header".into());
+        if grouped {
+            let next = names.len() as u32;
+            groups.push(*names.entry(record[1].to_owned()).or_insert(next));
         }
-        Ok(Self { features, dim, grouped })
     }
+    if features.is_empty() {
+        return Err("there are no rows below the header".into());
+    }
+    let pairs = Pairs::new(features, dim).map_err(|e| e.to_string())?;
+    if grouped { pairs.with_groups(groups).map_err(|e| e.to_string()) } else { Ok(pairs) }
 }
 
 /// The p(β) behind a simulated population; E[β] = 1.
@@ -113,5 +101,5 @@ pub(crate) fn simulate(truth: Truth, n: usize, seed: u64) -> Result<Pairs, Strin
         let chosen = u < 1.0 / (1.0 + (-beta * margin).exp());
         features.extend(row.map(|f| if chosen { f } else { -f }));
     }
-    Ok(Pairs { features, dim: TRUE_W.len(), grouped: false })
+    Pairs::new(features, TRUE_W.len()).map_err(|e| e.to_string())
 }

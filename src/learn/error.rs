@@ -26,7 +26,8 @@ pub enum LearnError {
     },
     /// All margins are 0: every p(β) explains them equally well.
     AllZero,
-    /// No margin is negative: the likelihood rises as the mean of β grows, and has no maximum.
+    /// No margin is negative: the likelihood rises as the mean of β grows, and has no maximum. For pairs: some w
+    /// puts every chosen answer first, or all but the last few by their rounding, and the likelihood rises with |w|.
     Separable,
     /// The likelihood is largest in the limit of mean 0: no margin is positive, or (for `Fixed`) Σ wD ≤ 0, or
     /// no p(β) that was found does better than a coin.
@@ -40,6 +41,31 @@ pub enum LearnError {
     Source(String),
     /// `1/8 <= max_cv <= 100` fails.
     MaxCv,
+    /// So many numbers are not features of pairs, `dim` each, with 1 ≤ `dim` ≤ 4096.
+    Shape {
+        /// How many numbers.
+        numbers: usize,
+        /// Features of a pair.
+        dim: usize,
+    },
+    /// A feature is NaN, infinite, or beyond ±1e100.
+    Feature {
+        /// Which pair, from 0.
+        pair: usize,
+        /// Which feature of it, from 0.
+        feature: usize,
+    },
+    /// A feature is 0 in all pairs, or a linear combination of those before it.
+    Collinear {
+        /// Which one, from 0.
+        feature: usize,
+    },
+    /// `0 <= ridge < ∞` fails.
+    Ridge,
+    /// `0 < prior_cv < ∞` fails.
+    PriorCv,
+    /// `2 <= folds`, and no more than there are pairs or groups, fails.
+    Folds,
     /// A number for [`Trainable`](super::Trainable) is NaN or infinite.
     NotFinite,
     /// A parameter outside its domain.
@@ -57,12 +83,24 @@ impl fmt::Display for LearnError {
             Self::Margin { index } => return write!(f, "margin {index} is NaN or infinite"),
             Self::Weight { index } => return write!(f, "weight {index} is negative, NaN or infinite"),
             Self::AllZero => "all margins are 0, which says nothing about β",
-            Self::Separable => "no margin is negative: the likelihood rises with the mean of β without end",
+            Self::Separable => "the chosen answers all have the larger margin, or can be given it: the likelihood rises without end",
             Self::MeanVanishes => "the margins do not predict the choices: the mean of β goes to 0",
             Self::OneSize => "all margins have one size, which says nothing about the spread of β",
             Self::Changed => "the source gave other margins on another pass",
             Self::Source(why) => return write!(f, "the source of margins failed: {why}"),
             Self::MaxCv => "the largest cv must lie between 1/8 and 100",
+            Self::Shape { numbers, dim } => {
+                return write!(f, "{numbers} numbers are not pairs of {dim} features, of which 1 to 4096 can be");
+            }
+            Self::Feature { pair, feature } => {
+                return write!(f, "pair {pair}, feature {feature}: NaN, infinite, or beyond ±1e100");
+            }
+            Self::Collinear { feature } => {
+                return write!(f, "feature {feature} is 0 or a linear combination of those before it");
+            }
+            Self::Ridge => "the ridge must be finite and not negative",
+            Self::PriorCv => "the scale of the prior of cv must be finite and positive",
+            Self::Folds => "there must be at least 2 folds, and no more than pairs or groups",
             Self::NotFinite => "a parameter is NaN or infinite",
             Self::Param(error) => return error.fmt(f),
             Self::Batch(error) => return error.fmt(f),

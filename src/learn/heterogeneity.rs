@@ -32,6 +32,16 @@ pub struct ScoreTest {
     pub p_outer: Option<f64>,
 }
 
+impl ScoreTest {
+    /// Of a score and its variance, expected and by the outer product.
+    pub(super) fn new(score: f64, expected: f64, outer: Option<f64>) -> Self {
+        let p = |z: f64| normal_cdf((-z, 0.0));
+        let z = score / expected.sqrt();
+        let z_outer = outer.filter(|&v| v > 0.0 && v.is_finite()).map(|variance| score / variance.sqrt());
+        Self { z, p: p(z), z_outer, p_outer: z_outer.map(p) }
+    }
+}
+
 /// Twice the gain in log-likelihood over `Fixed`.
 #[derive(Clone, Copy, Debug, PartialEq)]
 #[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
@@ -41,6 +51,14 @@ pub struct LikelihoodRatio {
     /// P of as much or more without spread, where the maximum is at v = 0 half the time: under ½χ²₀ + ½χ²₁,
     /// ½erfc(√(statistic/2)), and 1 at 0.
     pub p: f64,
+}
+
+impl LikelihoodRatio {
+    /// From a gain in log-likelihood over `Fixed`.
+    pub(super) fn of(gain: f64) -> Self {
+        let statistic = (2.0 * gain).max(0.0);
+        Self { statistic, p: if statistic > 0.0 { half_erfc((0.5 * statistic, 0.0)) } else { 1.0 } }
+    }
 }
 
 /// All families fitted to the same margins, and the tests.
@@ -102,13 +120,37 @@ impl fmt::Display for Verdict {
                 "no evidence of heterogeneity: p(β) collapses to a point, the loss is plain DPO"
             }
             Self::NotSignificant => {
-                "no significant heterogeneity: plain DPO explains these margins as well"
+                "no significant heterogeneity: plain DPO explains these choices as well"
             }
             Self::Heterogeneous => {
                 "heterogeneous: the strength of preference varies beyond what plain DPO can explain"
             }
         })
     }
+}
+
+impl Verdict {
+    /// From what became of the spreads of [`Family::ALL`], and likelihood ratios where there are maxima.
+    pub(super) fn of(spreads: [Spread; 3], ratios: &[Option<LikelihoodRatio>; 3], max_cv: f64) -> Self {
+        let unbounded = spreads.map(|s| s == Spread::Unbounded);
+        if unbounded.contains(&true) {
+            return Self::NoMaximum { gamma: unbounded[1], lognormal: unbounded[2], max_cv };
+        }
+        if spreads.contains(&Spread::NotConverged) {
+            return Self::NotConverged;
+        }
+        if spreads[1..].iter().all(|&s| s == Spread::Boundary) {
+            return Self::Homogeneous;
+        }
+        let p = ratios.iter().flatten().fold(1.0, |p: f64, ratio| p.min(ratio.p));
+        if p > LEVEL { Self::NotSignificant } else { Self::Heterogeneous }
+    }
+}
+
+/// The family with the least of some criterion.
+pub(super) fn least(criterion: impl Fn(Family) -> Option<f64>) -> Option<Family> {
+    let each = Family::ALL.iter().filter_map(|&family| Some((family, criterion(family)?)));
+    each.reduce(|a, b| if b.1 < a.1 { b } else { a }).map(|(family, _)| family)
 }
 
 impl Report {
@@ -129,46 +171,27 @@ impl Report {
         if family == Family::Fixed || !fit.is_maximum() || !self.fixed.is_maximum() {
             return None;
         }
-        let statistic = (2.0 * (fit.log_likelihood - self.fixed.log_likelihood)).max(0.0);
-        let p = if statistic > 0.0 { half_erfc((0.5 * statistic, 0.0)) } else { 1.0 };
-        Some(LikelihoodRatio { statistic, p })
+        Some(LikelihoodRatio::of(fit.log_likelihood - self.fixed.log_likelihood))
     }
 
     /// The family with the least AIC among those with a maximum.
     #[must_use]
     pub fn best_by_aic(&self) -> Option<Family> {
-        self.best(Fit::aic)
+        least(|family| self.fit(family).aic())
     }
 
     /// The family with the least BIC among those with a maximum.
     #[must_use]
     pub fn best_by_bic(&self) -> Option<Family> {
-        self.best(Fit::bic)
-    }
-
-    fn best(&self, criterion: fn(&Fit) -> Option<f64>) -> Option<Family> {
-        let each = Family::ALL.iter().filter_map(|&family| Some((family, criterion(self.fit(family))?)));
-        each.reduce(|a, b| if b.1 < a.1 { b } else { a }).map(|(family, _)| family)
+        least(|family| self.fit(family).bic())
     }
 
     /// All of it in one sentence. The likelihood ratio of the better family decides at 5 %; two of them were
     /// tried, which makes a p close to 5 % a little better than it is.
     #[must_use]
     pub fn verdict(&self) -> Verdict {
-        let spreads = [self.fixed.spread, self.gamma.spread, self.lognormal.spread];
-        let unbounded = spreads.map(|s| s == Spread::Unbounded);
-        if unbounded.contains(&true) {
-            return Verdict::NoMaximum { gamma: unbounded[1], lognormal: unbounded[2], max_cv: self.max_cv };
-        }
-        if spreads.contains(&Spread::NotConverged) {
-            return Verdict::NotConverged;
-        }
-        if spreads[1..].iter().all(|&s| s == Spread::Boundary) {
-            return Verdict::Homogeneous;
-        }
-        let ratios = [Family::Gamma, Family::LogNormal].map(|family| self.likelihood_ratio(family));
-        let p = ratios.into_iter().flatten().fold(1.0, |p: f64, ratio| p.min(ratio.p));
-        if p > LEVEL { Verdict::NotSignificant } else { Verdict::Heterogeneous }
+        let ratios = Family::ALL.map(|family| self.likelihood_ratio(family));
+        Verdict::of(Family::ALL.map(|family| self.fit(family).spread), &ratios, self.max_cv)
     }
 }
 
@@ -243,8 +266,5 @@ fn score_test<M: Margins>(data: &mut Data<M>, mean: f64) -> Result<ScoreTest, Le
         Ok(())
     })?;
     let information = expected.efficient().ok_or(LearnError::OneSize)?;
-    let z = score / information.sqrt();
-    let z_outer = outer.efficient().map(|information| score / information.sqrt());
-    let p = |z: f64| normal_cdf((-z, 0.0));
-    Ok(ScoreTest { z, p: p(z), z_outer, p_outer: z_outer.map(p) })
+    Ok(ScoreTest::new(score, information, outer.efficient()))
 }

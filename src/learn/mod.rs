@@ -25,18 +25,26 @@
 //! Feature `serde`: everything here can be stored and sent.
 
 mod beta;
+mod cholesky;
+mod cross_validation;
 mod error;
 mod fit;
 mod heterogeneity;
+mod joint;
 mod margins;
 mod newton;
+mod pairs;
 mod totals;
+mod train;
 mod trainable;
 
 pub use beta::{Beta, Family};
+pub use cross_validation::{CrossValidation, HeldOut, cross_validate};
 pub use error::LearnError;
 pub use fit::{Fit, Options, Spread, StandardErrors, fit};
 pub use heterogeneity::{LikelihoodRatio, Report, ScoreTest, Verdict, heterogeneity};
 pub use margins::{Margins, Take, Weighted};
+pub use pairs::Pairs;
 pub use totals::Totals;
+pub use train::{TrainOptions, Trained, TrainedErrors, TrainingReport, train, train_all};
 pub use trainable::Trainable;

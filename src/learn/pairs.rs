@@ -1,0 +1,127 @@
+//! Preference pairs as features.
+
+use super::LearnError;
+use super::cholesky::dot;
+
+/// Largest feature: squares, and sums of squares, stay finite.
+const LARGEST: f64 = 1e100;
+
+/// Most features: a matrix of their products is 128 MiB then.
+const MAX_DIM: usize = 4096;
+
+/// Preference pairs: features of the chosen answer minus those of the rejected one. Turning the sign of a row
+/// turns its choice round; there is no intercept.
+///
+/// ```
+/// use prefstrength::learn::Pairs;
+/// // Two features of three pairs.
+/// let pairs = Pairs::new(vec![0.5, -1.0, 2.0, 0.1, -0.3, 0.7], 2)?.with_groups(vec![0, 0, 1])?;
+/// assert_eq!((pairs.len(), pairs.dim()), (3, 2));
+/// assert_eq!(pairs.margins(&[1.0, 10.0])?, [-9.5, 3.0, 6.7]);
+/// # Ok::<(), prefstrength::learn::LearnError>(())
+/// ```
+#[derive(Clone, Debug, PartialEq)]
+pub struct Pairs {
+    features: Vec<f64>,
+    dim: usize,
+    weights: Option<Vec<f64>>,
+    groups: Option<Vec<u32>>,
+}
+
+impl Pairs {
+    /// Of the features of one pair after the other, `dim` each.
+    ///
+    /// # Errors
+    /// [`LearnError::NoMargins`] without pairs, [`LearnError::Shape`] for a length that is no multiple of `dim`
+    /// and unless 1 ≤ `dim` ≤ 4096, [`LearnError::Feature`] for a number that is not finite or beyond ±1e100.
+    pub fn new(features: Vec<f64>, dim: usize) -> Result<Self, LearnError> {
+        if dim == 0 || dim > MAX_DIM || !features.len().is_multiple_of(dim) {
+            return Err(LearnError::Shape { numbers: features.len(), dim });
+        }
+        if features.is_empty() {
+            return Err(LearnError::NoMargins);
+        }
+        match features.iter().position(|x| x.is_nan() || x.abs() > LARGEST) {
+            Some(at) => Err(LearnError::Feature { pair: at / dim, feature: at % dim }),
+            None => Ok(Self { features, dim, weights: None, groups: None }),
+        }
+    }
+
+    /// With a weight ≥ 0 for every pair: weight 3 is the pair three times.
+    ///
+    /// # Errors
+    /// [`LearnError::Batch`] for another number of them, [`LearnError::Weight`] for one that is negative or not
+    /// finite, [`LearnError::NoWeight`] and [`LearnError::WeightOutOfRange`] for their total.
+    pub fn with_weights(self, weights: Vec<f64>) -> Result<Self, LearnError> {
+        crate::batch::length("weights", Some(&weights), self.len())?;
+        total_weight(&weights)?;
+        Ok(Self { weights: Some(weights), ..self })
+    }
+
+    /// With the group (the annotator, the prompt) of every pair. Groups do not change the fit: they are units
+    /// of the standard errors that say so, and of cross-validation.
+    ///
+    /// # Errors
+    /// [`LearnError::Batch`] for another number of them.
+    pub fn with_groups(self, groups: Vec<u32>) -> Result<Self, LearnError> {
+        crate::batch::length("groups", Some(&groups), self.len())?;
+        Ok(Self { groups: Some(groups), ..self })
+    }
+
+    /// How many pairs.
+    #[must_use]
+    #[allow(clippy::len_without_is_empty)] // There are some, always.
+    pub fn len(&self) -> usize {
+        self.features.len() / self.dim
+    }
+
+    /// How many features.
+    #[must_use]
+    pub fn dim(&self) -> usize {
+        self.dim
+    }
+
+    /// The features of every pair.
+    pub fn rows(&self) -> impl ExactSizeIterator<Item = &[f64]> {
+        self.features.chunks_exact(self.dim)
+    }
+
+    /// The weights, if there are any.
+    #[must_use]
+    pub fn weights(&self) -> Option<&[f64]> {
+        self.weights.as_deref()
+    }
+
+    /// The groups, if there are any.
+    #[must_use]
+    pub fn groups(&self) -> Option<&[u32]> {
+        self.groups.as_deref()
+    }
+
+    /// The margins w·f.
+    ///
+    /// # Errors
+    /// [`LearnError::Batch`] unless w has `dim` numbers.
+    pub fn margins(&self, w: &[f64]) -> Result<Vec<f64>, LearnError> {
+        crate::batch::length("w", Some(w), self.dim)?;
+        Ok(self.rows().map(|f| dot(w, f)).collect())
+    }
+
+    /// The features of some pairs.
+    pub(super) fn block(&self, range: core::ops::Range<usize>) -> &[f64] {
+        &self.features[range.start * self.dim..range.end * self.dim]
+    }
+}
+
+/// Σ w, if it can be a sample size.
+pub(super) fn total_weight(weights: &[f64]) -> Result<f64, LearnError> {
+    if let Some(index) = weights.iter().position(|&w| !(w >= 0.0 && w.is_finite())) {
+        return Err(LearnError::Weight { index });
+    }
+    let total: f64 = weights.iter().sum();
+    match () {
+        () if total == 0.0 => Err(LearnError::NoWeight),
+        () if !(1e-100..=1e100).contains(&total) => Err(LearnError::WeightOutOfRange),
+        () => Ok(total),
+    }
+}

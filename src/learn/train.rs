@@ -1,0 +1,501 @@
+//! A linear policy and p(β) by maximum likelihood, together.
+
+use super::beta::Prepared;
+use super::cholesky::{Cholesky, add_scaled, dot};
+use super::heterogeneity::least;
+use super::joint::{Metric, Problem, Solution};
+use super::pairs::total_weight;
+use super::{Beta, Family, LearnError, LikelihoodRatio, Pairs, ScoreTest, Spread, Verdict};
+use crate::batch::{Batch, Rows};
+use crate::special::sigmoid;
+use core::cmp::Ordering;
+use std::collections::BTreeMap;
+
+/// Gain in what is maximised over `Fixed` that is none.
+const NO_GAIN: f64 = 1e-6;
+/// Where the spread starts: s of v = sinh² s. From well inside, also where the likelihood falls as v leaves 0: it
+/// is not concave, and a local maximum at the boundary proves little.
+const STARTS: [f64; 3] = [0.8, 0.2, 1.6];
+
+/// Limits and penalties of [`train`].
+#[derive(Clone, Copy, Debug, PartialEq)]
+#[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
+pub struct TrainOptions {
+    /// Largest cv that a fit may take, 1/8 to 100, 5 by default; as [`Options::max_cv`](super::Options::max_cv).
+    pub max_cv: f64,
+    /// Most iterations of Newton's method from one start, 100 by default.
+    pub max_iterations: u32,
+    /// λ ≥ 0 of the penalty ½λ|w|²: a normal prior of variance 1/λ on every weight, in the units of its feature.
+    /// 0, none, by default.
+    pub ridge: f64,
+    /// τ > 0 of the penalty ½cv²/τ²: a half-normal prior on cv. None by default.
+    pub prior_cv: Option<f64>,
+}
+
+impl Default for TrainOptions {
+    fn default() -> Self {
+        Self { max_cv: 5.0, max_iterations: 100, ridge: 0.0, prior_cv: None }
+    }
+}
+
+/// Standard errors of a [`Trained`]; `None` where the information is not positive, and where there is no maximum.
+#[derive(Clone, Debug, Default, PartialEq)]
+#[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
+pub struct TrainedErrors {
+    /// Of w, by the observed information (with the penalties' share); at the boundary, at v = 0.
+    pub w: Option<Vec<f64>>,
+    /// Of v, likewise.
+    pub v: Option<f64>,
+    /// Of cv, by the delta method.
+    pub cv: Option<f64>,
+    /// Of cv by the sandwich H⁻¹(Σ ggᵀ)H⁻¹, with scores g summed within groups first if the pairs have groups:
+    /// it holds for dependent choices of one group, and asks for many groups.
+    pub cv_robust: Option<f64>,
+}
+
+/// A linear policy and a p(β) with E\[β\] = 1, learned together, or what there is instead.
+#[derive(Clone, Debug, PartialEq)]
+#[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
+pub struct Trained {
+    /// The family that was asked for.
+    pub family: Family,
+    /// What became of the spread; this is a fit at `Fixed`, `Boundary` and `Interior`.
+    pub spread: Spread,
+    /// p(β); its mean is 1, since its scale is one of w.
+    pub beta: Beta,
+    /// The policy: margin = w·f.
+    pub w: Vec<f64>,
+    /// Σ w ln E\[σ(β w·f)\] there, without penalties.
+    pub log_likelihood: f64,
+    /// ½λ|w|² + ½cv²/τ².
+    pub penalty: f64,
+    /// Standard errors.
+    pub errors: TrainedErrors,
+    /// Gradient at the end, √(gᵀH⁻¹g): in units of standard errors. Infinite where H is not positive definite.
+    pub gradient: f64,
+    /// Iterations of Newton's method that led there.
+    pub iterations: u32,
+    /// How many pairs.
+    pub number: usize,
+    /// Their total weight, which counts as sample size.
+    pub weight: f64,
+}
+
+impl Trained {
+    /// Whether there is a maximum, and it was found.
+    #[must_use]
+    pub fn is_maximum(&self) -> bool {
+        !matches!(self.spread, Spread::Unbounded | Spread::NotConverged)
+    }
+
+    /// Akaike's criterion, 2k − 2 ln L, k weights and, but for `Fixed`, one spread; `None` without a maximum,
+    /// and with penalties.
+    #[must_use]
+    pub fn aic(&self) -> Option<f64> {
+        self.criterion(2.0)
+    }
+
+    /// Schwarz's criterion, k ln n − 2 ln L, n the total weight; `None` without a maximum, and with penalties.
+    #[must_use]
+    pub fn bic(&self) -> Option<f64> {
+        self.criterion(self.weight.ln())
+    }
+
+    fn criterion(&self, price: f64) -> Option<f64> {
+        let parameters = self.w.len() as f64 + f64::from(self.family.parameters() - 1);
+        (self.is_maximum() && self.penalty == 0.0).then_some(parameters * price - 2.0 * self.log_likelihood)
+    }
+}
+
+/// All families trained on the same pairs, and the tests.
+#[derive(Clone, Debug, PartialEq)]
+#[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
+pub struct TrainingReport {
+    /// Plain DPO.
+    pub fixed: Trained,
+    /// Gamma.
+    pub gamma: Trained,
+    /// LogNormal.
+    pub lognormal: Trained,
+    /// The score test at plain DPO, with all of w as nuisance. It is of the form that holds for any good estimate
+    /// of w, so that a ridge does no harm (J. Neyman's C(α)); `z` by the expected information, `z_outer` by the
+    /// sum of squares of efficient scores, summed within groups first if the pairs have groups.
+    pub score: ScoreTest,
+    /// The options.
+    pub options: TrainOptions,
+}
+
+impl TrainingReport {
+    /// That of a family.
+    #[must_use]
+    pub fn fit(&self, family: Family) -> &Trained {
+        match family {
+            Family::Fixed => &self.fixed,
+            Family::Gamma => &self.gamma,
+            Family::LogNormal => &self.lognormal,
+        }
+    }
+
+    /// Of a family against `Fixed`, in what was maximised: with penalties, twice the gain in the penalised
+    /// log-likelihood, for which the distribution is an approximation. `None` without a maximum of both, and for
+    /// `Fixed` itself.
+    #[must_use]
+    pub fn likelihood_ratio(&self, family: Family) -> Option<LikelihoodRatio> {
+        let (fit, fixed) = (self.fit(family), &self.fixed);
+        if family == Family::Fixed || !fit.is_maximum() || !fixed.is_maximum() {
+            return None;
+        }
+        let value = |t: &Trained| t.log_likelihood - t.penalty;
+        Some(LikelihoodRatio::of(value(fit) - value(fixed)))
+    }
+
+    /// The family with the least AIC.
+    #[must_use]
+    pub fn best_by_aic(&self) -> Option<Family> {
+        least(|family| self.fit(family).aic())
+    }
+
+    /// The family with the least BIC.
+    #[must_use]
+    pub fn best_by_bic(&self) -> Option<Family> {
+        least(|family| self.fit(family).bic())
+    }
+
+    /// All of it in one sentence; as [`Report::verdict`](super::Report::verdict).
+    #[must_use]
+    pub fn verdict(&self) -> Verdict {
+        let ratios = Family::ALL.map(|family| self.likelihood_ratio(family));
+        Verdict::of(Family::ALL.map(|family| self.fit(family).spread), &ratios, self.options.max_cv)
+    }
+}
+
+/// The linear policy w and the spread of β under which the choices are likeliest, E\[β\] = 1: it maximises
+/// Σ w ln E\[σ(β w·f)\] − ½λ|w|² − ½cv²/τ² over w and v = cv² ≥ 0.
+///
+/// * Method: Newton's in (u, s), w = u cosh s, v = sinh² s, which takes out most of the correlation (above 0.9)
+///   between the scale of w and the spread; damped, from three spreads and the w of `Fixed`; the best of the
+///   maxima. Second derivatives are differences of analytic gradients. Feature `rayon`: on several threads, the same
+///   bits.
+/// * What is found is stationary ([`Trained::gradient`]) and better than v = 0; that nothing else is better yet,
+///   three starts make likely and not certain.
+/// * Time: some 40 passes of n·(40 ns + d²/10 ns) per family, n pairs of d features.
+/// * For a policy that is not linear, train a [`Trainable`](super::Trainable) beside it.
+///
+/// # Errors
+/// [`LearnError`] before anything is fitted: [`LearnError::MaxCv`], [`LearnError::Ridge`],
+/// [`LearnError::PriorCv`]; without a ridge [`LearnError::Collinear`] features and [`LearnError::Separable`] pairs,
+/// which have no maximum; with a spread to learn [`LearnError::OneSize`] where the margins of plain DPO say nothing
+/// about it.
+///
+/// ```
+/// use prefstrength::learn::{self, Family, Pairs, Spread, TrainOptions};
+/// // Someone who decides by the first feature, the more often the larger it is, but never always.
+/// let mut features = Vec::new();
+/// for i in 0..3000 {
+///     let (first, second) = (f64::from(i % 30 + 1) / 10.0, f64::from(i % 7 - 3));
+///     let sign = if i % 4 < 3 { 1.0 } else { -1.0 };
+///     features.extend([sign * first, sign * second]);
+/// }
+/// let pairs = Pairs::new(features, 2)?;
+/// let trained = learn::train(Family::Gamma, &pairs, &TrainOptions::default())?;
+/// println!("w = {:?}, cv {} ± {:?}", trained.w, trained.beta.cv(), trained.errors.cv);
+/// // Three of four at any size of the margin: only β next to 0 or far from it explains that.
+/// assert_eq!(trained.spread, Spread::Unbounded);
+/// let bounded = TrainOptions { prior_cv: Some(1.0), ..TrainOptions::default() };
+/// assert_eq!(learn::train(Family::Gamma, &pairs, &bounded)?.spread, Spread::Interior);
+/// # Ok::<(), learn::LearnError>(())
+/// ```
+pub fn train(family: Family, pairs: &Pairs, options: &TrainOptions) -> Result<Trained, LearnError> {
+    let problem = Training::new(pairs, None, options)?;
+    let fixed = problem.fixed()?;
+    if family == Family::Fixed {
+        return Ok(fixed.trained);
+    }
+    problem.score_test(&fixed.trained.w)?;
+    problem.spread(family, &fixed)
+}
+
+/// [`train`] for all families, and the tests of heterogeneity.
+///
+/// # Errors
+/// As [`train`].
+///
+/// ```
+/// use prefstrength::learn::{self, Family, Pairs, TrainOptions};
+/// let features = (0..4000).flat_map(|i| {
+///     let sign = if i * i % 11 < 7 { 1.0 } else { -1.0 };
+///     [sign * f64::from(i % 40), sign * f64::from(i % 9 - 4)]
+/// });
+/// let report = learn::train_all(&Pairs::new(features.collect(), 2)?, &TrainOptions::default())?;
+/// println!("{}: score test z = {}, p = {}", report.verdict(), report.score.z, report.score.p);
+/// # assert!(report.fixed.log_likelihood < 0.0);
+/// # Ok::<(), learn::LearnError>(())
+/// ```
+pub fn train_all(pairs: &Pairs, options: &TrainOptions) -> Result<TrainingReport, LearnError> {
+    let problem = Training::new(pairs, None, options)?;
+    let fixed = problem.fixed()?;
+    let score = problem.score_test(&fixed.trained.w)?;
+    let gamma = problem.spread(Family::Gamma, &fixed)?;
+    let lognormal = problem.spread(Family::LogNormal, &fixed)?;
+    Ok(TrainingReport { fixed: fixed.trained, gamma, lognormal, score, options: *options })
+}
+
+/// Pairs, weights and options that have been looked through.
+pub(super) struct Training<'a> {
+    problem: Problem<'a>,
+    options: &'a TrainOptions,
+    metric: Metric,
+    weight: f64,
+}
+
+/// The fit of `Fixed`, and what the others want to know of it.
+pub(super) struct FixedTrained {
+    pub(super) trained: Trained,
+    solution: Solution,
+    /// Whether what is maximised falls as v leaves 0.
+    falling: bool,
+}
+
+impl<'a> Training<'a> {
+    /// `weights` instead of the pairs' own.
+    pub(super) fn new(
+        pairs: &'a Pairs,
+        weights: Option<&'a [f64]>,
+        options: &'a TrainOptions,
+    ) -> Result<Self, LearnError> {
+        if !(0.125..=100.0).contains(&options.max_cv) {
+            return Err(LearnError::MaxCv);
+        }
+        if !(options.ridge >= 0.0 && options.ridge.is_finite()) {
+            return Err(LearnError::Ridge);
+        }
+        let prior = match options.prior_cv {
+            None => 0.0,
+            Some(tau) if tau > 0.0 && tau.is_finite() && (tau * tau).recip().is_finite() => {
+                (tau * tau).recip()
+            }
+            Some(_) => return Err(LearnError::PriorCv),
+        };
+        let problem = Problem { pairs, weights, ridge: options.ridge, prior };
+        let weight = match problem.weights() {
+            Some(weights) => total_weight(weights)?,
+            None => pairs.len() as f64,
+        };
+        Ok(Self { metric: problem.metric()?, problem, options, weight })
+    }
+
+    pub(super) fn fixed(&self) -> Result<FixedTrained, LearnError> {
+        let start = (vec![0.0; self.problem.pairs.dim()], 0.0);
+        let found =
+            self.problem.newton(Family::Fixed, &self.metric, start, 0.0, self.options.max_iterations, &[])?;
+        let solution = found.ok_or(LearnError::Separable)?;
+        // The loss is convex, and has a minimum unless a direction of w separates the pairs.
+        let counts = |i: usize| self.problem.weights().is_none_or(|w| w[i] > 0.0);
+        let mut rows = self.problem.pairs.rows().enumerate().filter(|&(i, _)| counts(i));
+        let separable = rows.all(|(_, f)| dot(&solution.point.u, f) >= 0.0);
+        if self.problem.ridge == 0.0 {
+            let zero = solution.point.u.iter().all(|&u| u == 0.0);
+            if !solution.converged || (separable && !zero) {
+                return Err(LearnError::Separable);
+            }
+        }
+        let spread = if solution.converged { Spread::Fixed } else { Spread::NotConverged };
+        let falling = self.problem.slope_at_zero(&solution.point.u)? >= 0.0;
+        let trained = self.finish(Family::Fixed, spread, &solution)?;
+        Ok(FixedTrained { trained, solution, falling })
+    }
+
+    pub(super) fn spread(&self, family: Family, fixed: &FixedTrained) -> Result<Trained, LearnError> {
+        let cap = self.options.max_cv.asinh();
+        let mut solutions: Vec<Solution> = Vec::with_capacity(STARTS.len());
+        for s in STARTS {
+            let start = (fixed.solution.point.u.clone(), s.min(0.9 * cap));
+            let limit = self.options.max_iterations;
+            solutions.extend(self.problem.newton(family, &self.metric, start, cap, limit, &solutions)?);
+        }
+        let best = solutions.into_iter().reduce(|a, b| if b.point.value < a.point.value { b } else { a });
+        // No family refuses the starts.
+        let best = best.ok_or(LearnError::Param(crate::ParamError::MeanOutOfRange))?;
+        let slack = NO_GAIN + 1e-13 * best.point.value.abs();
+        let gain = fixed.solution.point.value - best.point.value;
+        let at_zero = best.point.s.abs() < 1e-4;
+        if fixed.trained.is_maximum() && (fixed.falling || at_zero) && gain <= slack {
+            let beta = Beta::from_mean_v(family, 1.0, 0.0)?;
+            return Ok(Trained { family, spread: Spread::Boundary, beta, ..fixed.trained.clone() });
+        }
+        let spread = match () {
+            // At v = 0 w is that of `Fixed`, unless one of the two is not done.
+            () if gain < -slack || at_zero => Spread::NotConverged,
+            () if best.rising => Spread::Unbounded,
+            () if best.converged && best.hessian.is_some() => Spread::Interior,
+            () => Spread::NotConverged,
+        };
+        self.finish(family, spread, &best)
+    }
+
+    fn finish(&self, family: Family, spread: Spread, at: &Solution) -> Result<Trained, LearnError> {
+        let point = &at.point;
+        Ok(Trained {
+            family,
+            spread,
+            beta: Beta::from_mean_v(family, 1.0, point.v())?,
+            w: point.w(),
+            log_likelihood: -point.nll,
+            penalty: point.value - point.nll,
+            errors: self.errors(family, spread, at)?,
+            gradient: at.gradient,
+            iterations: at.iterations,
+            number: self.problem.pairs.len(),
+            weight: self.weight,
+        })
+    }
+
+    fn errors(&self, family: Family, spread: Spread, at: &Solution) -> Result<TrainedErrors, LearnError> {
+        let none = TrainedErrors::default();
+        let Some(hessian) = &at.hessian else { return Ok(none) };
+        let (d, s) = (at.point.u.len(), at.point.s);
+        let free = match spread {
+            Spread::Fixed => d,
+            Spread::Interior => d + 1,
+            Spread::Boundary | Spread::Unbounded | Spread::NotConverged => return Ok(none),
+        };
+        // Of aᵀy: |L⁻¹a|.
+        let error = |mut a: Vec<f64>| {
+            hessian.solve_lower(&mut a);
+            let error = dot(&a, &a).sqrt();
+            (error > 0.0 && error.is_finite()).then_some(error)
+        };
+        let w = at.point.u.iter().enumerate().map(|(i, u)| {
+            let mut a = vec![0.0; free];
+            // w = u cosh s.
+            a[i] = s.cosh();
+            if free > d {
+                a[d] = u * s.sinh();
+            }
+            error(a)
+        });
+        let w = w.collect();
+        if free == d {
+            return Ok(TrainedErrors { w, ..none });
+        }
+        let mut e = vec![0.0; free];
+        e[d] = 1.0;
+        let of_s = error(e.clone());
+        hessian.solve(&mut e);
+        let robust = self.problem.spread_of_scores(family, &at.point.u, s, &e)?;
+        Ok(TrainedErrors {
+            w,
+            v: of_s.map(|e| e * (2.0 * s).sinh().abs()),
+            cv: of_s.map(|e| e * s.cosh()),
+            cv_robust: robust.map(|e| e * s.cosh()),
+        })
+    }
+
+    /// Of v = 0 at some w. With x = w·f, σ = σ(x), for every pair: a = (1 − σ)f is the score of w and
+    /// (1 − σ)b, b = ½x²(1 − 2σ), that of v; their expected information is Σ w σ(1 − σ)(f, b)(f, b)ᵀ. The efficient
+    /// score takes away what w explains: (1 − σ)(b − k·f), k = I_ww⁻¹I_wv.
+    pub(super) fn score_test(&self, w: &[f64]) -> Result<ScoreTest, LearnError> {
+        let pairs = self.problem.pairs;
+        let margins = pairs.margins(w)?;
+        let parts = |i: usize| {
+            let x = margins[i];
+            let (p, q) = (sigmoid(x), sigmoid(-x));
+            // Beyond 700 the product of p and q underflows, before x⁴ could make up for it.
+            let b = if x.abs() < 700.0 { 0.5 * x * x * (q - p) } else { 0.0 };
+            (p * q, q, b)
+        };
+        let weight = |i: usize| self.problem.weights().map_or(1.0, |w| w[i]);
+        let d = pairs.dim();
+        let mut information = self.problem.gram(|i, _| parts(i).0).ok_or(LearnError::NoMargins)?;
+        for i in 0..d {
+            // Singular only where a ridge had to help.
+            information[i * d + i] += self.problem.ridge;
+        }
+        let information = Cholesky::new(information, d).map_err(|_| LearnError::OneSize)?;
+        let (mut i_vv, mut k) = (0.0, vec![0.0; d]);
+        for (i, f) in pairs.rows().enumerate() {
+            let (pq, _, b) = parts(i);
+            i_vv += weight(i) * pq * b * b;
+            add_scaled(&mut k, weight(i) * pq * b, f);
+        }
+        let i_wv = k.clone();
+        information.solve(&mut k);
+        let efficient = i_vv - dot(&i_wv, &k);
+        if efficient.partial_cmp(&(1e-12 * i_vv)) != Some(Ordering::Greater) {
+            return Err(LearnError::OneSize);
+        }
+        let mut score = 0.0;
+        let mut squares = Squares::new(pairs.groups());
+        for (i, f) in pairs.rows().enumerate() {
+            let (_, q, b) = parts(i);
+            let e = q * (b - dot(&k, f));
+            score += weight(i) * e;
+            squares.add(i, weight(i), e);
+        }
+        Ok(ScoreTest::new(score, efficient, Some(squares.sum())))
+    }
+}
+
+/// Σ w x², or Σ (Σ w x)² over groups.
+struct Squares<'a> {
+    groups: Option<&'a [u32]>,
+    sums: BTreeMap<u32, f64>,
+    sum: f64,
+}
+
+impl<'a> Squares<'a> {
+    fn new(groups: Option<&'a [u32]>) -> Self {
+        Self { groups, sums: Default::default(), sum: 0.0 }
+    }
+
+    fn add(&mut self, i: usize, weight: f64, x: f64) {
+        match self.groups {
+            Some(groups) => *self.sums.entry(groups[i]).or_default() += weight * x,
+            None => self.sum += weight * x * x,
+        }
+    }
+
+    fn sum(&self) -> f64 {
+        self.sum + self.sums.values().map(|x| x * x).sum::<f64>()
+    }
+}
+
+impl Problem<'_> {
+    /// ∂/∂v of what is minimised, at v = 0 and w.
+    fn slope_at_zero(&self, w: &[f64]) -> Result<f64, LearnError> {
+        let margins = self.pairs.margins(w)?;
+        let mut batch = Batch::new(&margins);
+        if let Some(weights) = self.weights() {
+            batch = batch.weights(weights);
+        }
+        let beta = Beta::from_mean_v(Family::Fixed, 1.0, 0.0)?;
+        let sums = Prepared::new(&beta, margins.len()).evaluate(&batch, Rows::none())?;
+        Ok(sums.d_params[1] + 0.5 * self.prior)
+    }
+
+    /// √(xᵀ(Σ ggᵀ)x), g the scores in (u, s), for the x = H⁻¹e_s of a sandwich.
+    fn spread_of_scores(
+        &self,
+        family: Family,
+        u: &[f64],
+        s: f64,
+        x: &[f64],
+    ) -> Result<Option<f64>, LearnError> {
+        let (d, n) = (self.pairs.dim(), self.pairs.len());
+        let w: Vec<f64> = u.iter().map(|u| u * s.cosh()).collect();
+        let margins = self.pairs.margins(&w)?;
+        let beta = Beta::from_mean_v(family, 1.0, s.sinh().powi(2))?;
+        let mut rows = [(); 3].map(|()| vec![0.0; n]);
+        let [slope, mean, v] = &mut rows;
+        let to = Rows::none().d_margin(slope).d_params([mean, v]);
+        Prepared::new(&beta, n).evaluate(&Batch::new(&margins), to)?;
+        let mut squares = Squares::new(self.pairs.groups());
+        for (i, f) in self.pairs.rows().enumerate() {
+            let along_s = s.tanh() * mean[i] + (2.0 * s).sinh() * v[i];
+            let g = s.cosh() * slope[i] * dot(&x[..d], f) + x[d] * along_s;
+            squares.add(i, self.weights().map_or(1.0, |w| w[i]), g);
+        }
+        let sum = squares.sum().sqrt();
+        Ok((sum > 0.0 && sum.is_finite()).then_some(sum))
+    }
+}
