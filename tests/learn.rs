@@ -115,6 +115,72 @@ fn trainable_gradients_are_those_of_its_params() {
     }
 }
 
+/// With the scale held the spread takes the mean along, and its gradient knows.
+#[test]
+fn trainable_scale_is_held() {
+    let margins = simulate(&beta(Family::Gamma, 0.7, 0.8), 300, 1);
+    for family in SPREADS {
+        let starts = [Trainable::in_ln_mean_v(family, 0.7), Trainable::in_ln_mean_ln_cv(family, 0.7)];
+        for (start, b) in starts.into_iter().zip([0.6, -0.2]) {
+            let start = start.unwrap();
+            let held = start.with_scale_held();
+            assert_eq!(held.params(), start.params());
+            let at = |b: f64| {
+                let mut t = held;
+                t.set([7.0, b]).unwrap();
+                let scale = |t: &Trainable| t.beta().mean() / (1.0 + t.beta().v()).sqrt();
+                assert!((scale(&t) / scale(&start) - 1.0).abs() < 1e-14);
+                t
+            };
+            let loss = |t: Trainable| margins.iter().map(|&d| t.beta().nll(d)).sum::<f64>();
+            let sums = at(b).evaluate(&Batch::new(&margins), Rows::none()).unwrap();
+            let h = 1e-5;
+            let difference = (loss(at(b + h)) - loss(at(b - h))) / (2.0 * h);
+            assert!((sums.d_params[1] - difference).abs() < 1e-6 * (1.0 + difference.abs()));
+            assert_eq!(sums.d_params[0], 0.0);
+        }
+    }
+}
+
+/// A prior adds what it says, and a cap stops the spread and says when it is in the way.
+#[test]
+fn trainable_spread_is_bounded() {
+    // Three of four at any size: the likelihood rises with the spread.
+    let margins: Vec<f64> =
+        (0..4000).map(|i| f64::from(i % 40 + 1) * if i % 4 < 3 { 0.2 } else { -0.2 }).collect();
+    for new in [Trainable::in_ln_mean_v, Trainable::in_ln_mean_ln_cv] {
+        let mut t = new(Family::Gamma, 1.0).unwrap().with_max_cv(2.0).unwrap();
+        let sums = t.evaluate(&Batch::new(&margins), Rows::none()).unwrap();
+        assert!(!t.rises_at_max_cv(&sums));
+        t.set([1.0, 100.0]).unwrap();
+        assert!((t.beta().cv() - 2.0).abs() < 1e-12, "{t:?}");
+        // ln 4.9: near the best mean there.
+        t.set([1.6, 100.0]).unwrap();
+        let sums = t.evaluate(&Batch::new(&margins), Rows::none()).unwrap();
+        assert!(t.rises_at_max_cv(&sums), "{sums:?}");
+        let prior = t.with_prior_cv(0.05).unwrap();
+        assert!(!prior.rises_at_max_cv(&sums));
+        let at = |b: f64| {
+            let mut t = prior;
+            t.set([0.0, b]).unwrap();
+            t.penalty()
+        };
+        assert!((prior.penalty().value - 0.5 * 4.0 / 0.0025).abs() < 1e-9);
+        let slope = (at(0.3 + 1e-6).value - at(0.3 - 1e-6).value) / 2e-6;
+        assert!((at(0.3).d_params[1] - slope).abs() < 1e-6 * slope);
+        assert_eq!(at(0.3).d_params[0], 0.0);
+        assert_eq!(t.penalty(), learn::Penalty::default());
+        for bad in [0.0, -1.0, f64::NAN, f64::INFINITY, 1e-200, 1e200] {
+            assert_eq!(t.with_prior_cv(bad), Err(LearnError::PriorCv));
+        }
+        for bad in [0.0, 0.1, 101.0, f64::NAN] {
+            assert_eq!(t.with_max_cv(bad), Err(LearnError::MaxCv));
+        }
+    }
+    let fixed = Trainable::in_ln_mean_v(Family::Fixed, 1.0).unwrap().with_prior_cv(1.0).unwrap();
+    assert_eq!(fixed.penalty(), learn::Penalty::default());
+}
+
 #[test]
 fn trainable_takes_any_finite_numbers() {
     let mut t = Trainable::in_ln_mean_v(Family::Gamma, 0.1).unwrap();
@@ -609,6 +675,10 @@ fn everything_can_be_stored() {
     assert!((back.gamma.beta.v() - report.gamma.beta.v()).abs() < 1e-14);
     let mut t = Trainable::in_ln_mean_v(Family::LogNormal, 0.5).unwrap().with_mean_held();
     t.set([0.0, 0.25]).unwrap();
+    let held = t.with_scale_held().with_max_cv(2.0).unwrap().with_prior_cv(0.5).unwrap();
+    let text = serde_json::to_string(&held).unwrap();
+    assert_eq!(serde_json::from_str::<Trainable>(&text).unwrap(), held);
+    assert!(serde_json::from_str::<Trainable>(&text.replace("0.5", "-0.5")).is_err());
     let back: Trainable = serde_json::from_str(&serde_json::to_string(&t).unwrap()).unwrap();
     assert_eq!(back.params()[1], 0.25);
     assert_eq!(back.coordinates(), t.coordinates());

@@ -116,13 +116,12 @@ fn a_fit_is_a_maximum_with_its_curvature() {
                 step[j] += b;
                 at(&step)
             };
-            let mut information = vec![vec![0.0; free]; free];
+            let curvature = |i, j| {
+                let up = along(i, h, j, h) - along(i, h, j, -h);
+                (along(i, -h, j, h) - along(i, -h, j, -h) - up) / (4.0 * h * h)
+            };
+            let information = (0..free).map(|i| (0..free).map(|j| curvature(i, j)).collect()).collect();
             for i in 0..free {
-                for j in 0..free {
-                    let mixed =
-                        along(i, h, j, h) - along(i, h, j, -h) - along(i, -h, j, h) + along(i, -h, j, -h);
-                    information[i][j] = -mixed / (4.0 * h * h);
-                }
                 assert!(along(i, h, i, 0.0) < top && along(i, -h, i, 0.0) < top);
             }
             let covariance = inverse(information);

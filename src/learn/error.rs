@@ -62,7 +62,7 @@ pub enum LearnError {
     },
     /// `0 <= ridge < ∞` fails.
     Ridge,
-    /// `0 < prior_cv < ∞` fails.
+    /// The scale τ of a prior: `0 < τ`, `0 < 1/τ² < ∞` fails.
     PriorCv,
     /// `2 <= folds`, and no more than there are pairs or groups, fails.
     Folds,

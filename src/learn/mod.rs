@@ -3,6 +3,8 @@
 //! | way in | for |
 //! | --- | --- |
 //! | [`Trainable`] | p(β) as two numbers that any optimiser trains beside the policy |
+//! | [`train`], [`train_all`] | a linear policy and p(β) together, by maximum likelihood |
+//! | [`cross_validate`] | whether a spread also predicts pairs that were not learned from |
 //! | [`fit`] | the maximum-likelihood p(β) for margins at hand, in memory or streamed |
 //! | [`heterogeneity`] | all families, a score test, likelihood ratios, and the verdict in words |
 //! | [`Totals`] | loss and gradient over margins that lie on several workers: they add up |
@@ -47,4 +49,4 @@ pub use margins::{Margins, Take, Weighted};
 pub use pairs::Pairs;
 pub use totals::Totals;
 pub use train::{TrainOptions, Trained, TrainedErrors, TrainingReport, train, train_all};
-pub use trainable::Trainable;
+pub use trainable::{Penalty, Trainable};

@@ -240,6 +240,12 @@ pub fn train_all(pairs: &Pairs, options: &TrainOptions) -> Result<TrainingReport
     Ok(TrainingReport { fixed: fixed.trained, gamma, lognormal, score, options: *options })
 }
 
+/// 1/τ² of a prior.
+pub(super) fn inverse_square(tau: f64) -> Result<f64, LearnError> {
+    let inverse = (tau * tau).recip();
+    if tau > 0.0 && inverse > 0.0 && inverse.is_finite() { Ok(inverse) } else { Err(LearnError::PriorCv) }
+}
+
 /// Pairs, weights and options that have been looked through.
 pub(super) struct Training<'a> {
     problem: Problem<'a>,
@@ -269,13 +275,7 @@ impl<'a> Training<'a> {
         if !(options.ridge >= 0.0 && options.ridge.is_finite()) {
             return Err(LearnError::Ridge);
         }
-        let prior = match options.prior_cv {
-            None => 0.0,
-            Some(tau) if tau > 0.0 && tau.is_finite() && (tau * tau).recip().is_finite() => {
-                (tau * tau).recip()
-            }
-            Some(_) => return Err(LearnError::PriorCv),
-        };
+        let prior = options.prior_cv.map_or(Ok(0.0), inverse_square)?;
         let problem = Problem { pairs, weights, ridge: options.ridge, prior };
         let weight = match problem.weights() {
             Some(weights) => total_weight(weights)?,
