@@ -383,6 +383,8 @@ fn standard_errors_are_those_of_the_information() {
         assert!((mv - vm).abs() < 1e-4 * mv.abs());
         let determinant = mm * vv - mv * vm;
         let truth = [(vv / determinant).sqrt(), (mm / determinant).sqrt()];
+        let covariance = fit.errors.covariance.unwrap();
+        assert!((covariance * determinant / -mv - 1.0).abs() < 1e-4, "{family}: {covariance}");
         let got = [fit.errors.ln_mean.unwrap(), fit.errors.v.unwrap()];
         for (got, truth) in got.iter().zip(truth) {
             assert!((got / truth - 1.0).abs() < 1e-4, "{family}: {got} {truth}");

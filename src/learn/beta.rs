@@ -4,7 +4,7 @@ use super::LearnError;
 use crate::batch::{self, Batch, BatchError, Coordinates, Direct, Plan, Rows, Sums};
 use crate::family::{Fixed, Gamma, LogNormal, ParamError};
 use crate::float::Real;
-use crate::loss::Strength;
+use crate::loss::{Posterior, Strength};
 use core::fmt;
 
 /// The name of a family of strengths.
@@ -133,6 +133,24 @@ impl Beta {
         each!(self, beta => beta.expected_sigmoid(margin))
     }
 
+    /// ln(E\[σ(βD)\]/E\[σ(−βD)\]); [`Strength::effective_logit`].
+    #[must_use]
+    pub fn effective_logit(&self, margin: f64) -> f64 {
+        each!(self, beta => beta.effective_logit(margin))
+    }
+
+    /// Mean and variance of β given a choice; [`Strength::posterior`].
+    #[must_use]
+    pub fn posterior(&self, margin: f64) -> Posterior<f64> {
+        each!(self, beta => beta.posterior(margin))
+    }
+
+    /// The β with P(strength ≤ β) = p; NaN outside \[0, 1\].
+    #[must_use]
+    pub fn quantile(&self, p: f64) -> f64 {
+        each!(self, beta => beta.quantile(p))
+    }
+
     /// Losses and gradients of a batch in f32 or f64, from a table or the integral by its length, as
     /// [`batch::evaluate`] does; mean and v are rounded to the batch's precision first.
     ///
@@ -189,6 +207,19 @@ pub(super) enum Prepared {
     LogNormalPlan(Box<Plan<f64, LogNormal<f64>>>),
 }
 
+/// Calls `$body` with what evaluates.
+macro_rules! prepared {
+    ($prepared:expr, $loss:ident => $body:expr) => {
+        match $prepared {
+            Prepared::Fixed($loss) => $body,
+            Prepared::Gamma($loss) => $body,
+            Prepared::LogNormal($loss) => $body,
+            Prepared::GammaPlan($loss) => $body,
+            Prepared::LogNormalPlan($loss) => $body,
+        }
+    };
+}
+
 impl Prepared {
     /// For so many margins in all.
     pub(super) fn new(beta: &Beta, number: usize) -> Self {
@@ -206,12 +237,14 @@ impl Prepared {
     }
 
     pub(super) fn evaluate(&self, batch: &Batch<'_, f64>, rows: Rows<'_, f64>) -> Result<Sums, BatchError> {
-        match self {
-            Self::Fixed(loss) => loss.evaluate(batch, rows),
-            Self::Gamma(loss) => loss.evaluate(batch, rows),
-            Self::LogNormal(loss) => loss.evaluate(batch, rows),
-            Self::GammaPlan(loss) => loss.evaluate(batch, rows),
-            Self::LogNormalPlan(loss) => loss.evaluate(batch, rows),
-        }
+        prepared!(self, loss => loss.evaluate(batch, rows))
+    }
+
+    /// Sums of a long batch: the same bits, on several threads with feature `rayon`.
+    pub(super) fn sums(&self, batch: &Batch<'_, f64>) -> Result<Sums, BatchError> {
+        #[cfg(feature = "rayon")]
+        return prepared!(self, loss => loss.par_evaluate(batch, Rows::none()));
+        #[cfg(not(feature = "rayon"))]
+        self.evaluate(batch, Rows::none())
     }
 }

@@ -66,6 +66,8 @@ pub enum LearnError {
     PriorCv,
     /// `2 <= folds`, and no more than there are pairs or groups, fails.
     Folds,
+    /// Sums under another p(β) do not add up.
+    OtherBeta,
     /// A number for [`Trainable`](super::Trainable) is NaN or infinite.
     NotFinite,
     /// A parameter outside its domain.
@@ -101,6 +103,7 @@ impl fmt::Display for LearnError {
             Self::Ridge => "the ridge must be finite and not negative",
             Self::PriorCv => "the scale of the prior of cv must be finite and positive",
             Self::Folds => "there must be at least 2 folds, and no more than pairs or groups",
+            Self::OtherBeta => "sums under another p(β) do not add up",
             Self::NotFinite => "a parameter is NaN or infinite",
             Self::Param(error) => return error.fmt(f),
             Self::Batch(error) => return error.fmt(f),

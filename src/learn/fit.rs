@@ -57,6 +57,8 @@ pub struct StandardErrors {
     pub v: Option<f64>,
     /// Of cv = √v, by the delta method.
     pub cv: Option<f64>,
+    /// Covariance of the estimates of ln E\[β\] and v.
+    pub covariance: Option<f64>,
 }
 
 /// A maximum-likelihood p(β), or what there is instead.
@@ -295,10 +297,12 @@ fn standard_errors(spread: Spread, solution: &Solution) -> StandardErrors {
             let (of_u, of_s) = (uu - us * (us / ss), ss - us * (us / uu));
             let (var_u, var_s, t) = (1.0 / of_u, 1.0 / of_s, s.tanh());
             let error_s = root(var_s);
+            let covariance = (t * var_s - us / uu * var_s) * (2.0 * s).sinh();
             StandardErrors {
                 ln_mean: root(var_u - 2.0 * t * (us / uu) * var_s + t * t * var_s),
                 v: error_s.map(|e| e * (2.0 * s).sinh()),
                 cv: error_s.map(|e| e * s.cosh()),
+                covariance: error_s.and(covariance.is_finite().then_some(covariance)),
             }
         }
         Spread::Boundary | Spread::Unbounded | Spread::NotConverged => StandardErrors::default(),

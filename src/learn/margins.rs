@@ -2,13 +2,13 @@
 
 use super::beta::Prepared;
 use super::{Beta, LearnError};
-use crate::batch::{Batch, Rows, Sums};
+use crate::batch::{Batch, Sums};
 use crate::float::Real;
 
 /// Elements that are converted, scaled or looked at row by row at once.
 pub(super) const CHUNK: usize = 4096;
 /// Elements that several p(β) see before the next ones are read.
-const CACHED: usize = 1 << 14;
+const CACHED: usize = 1 << 16;
 
 /// So many margins, about, make a sample, and four times as many need one.
 const SAMPLE: usize = 1 << 16;
@@ -240,7 +240,7 @@ impl<M: Margins> Data<M> {
                 batch = batch.weights(weights);
             }
             for (sum, loss) in sums.iter_mut().zip(&losses) {
-                *sum = sum.plus(loss.evaluate(&batch, Rows::none())?);
+                *sum = sum.plus(loss.sums(&batch)?);
             }
             Ok(())
         })?;

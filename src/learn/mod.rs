@@ -8,6 +8,8 @@
 //! | [`fit`] | the maximum-likelihood p(β) for margins at hand, in memory or streamed |
 //! | [`heterogeneity`] | all families, a score test, likelihood ratios, and the verdict in words |
 //! | [`Totals`] | loss and gradient over margins that lie on several workers: they add up |
+//! | [`Calibration`] | predicted against observed choices, by the size of the margin |
+//! | [`ByGroup`] | margins, accuracy, likelihood and posterior strength by group: who decides strongly, who weakly |
 //!
 //! [`Beta`] is any of the three strengths, [`Family`] its name; [`Margins`] is where margins come from.
 //!
@@ -27,10 +29,12 @@
 //! Feature `serde`: everything here can be stored and sent.
 
 mod beta;
+mod calibration;
 mod cholesky;
 mod cross_validation;
 mod error;
 mod fit;
+mod groups;
 mod heterogeneity;
 mod joint;
 mod margins;
@@ -41,9 +45,11 @@ mod train;
 mod trainable;
 
 pub use beta::{Beta, Family};
+pub use calibration::{Calibration, CalibrationBin};
 pub use cross_validation::{CrossValidation, HeldOut, cross_validate};
 pub use error::LearnError;
 pub use fit::{Fit, Options, Spread, StandardErrors, fit};
+pub use groups::{Alike, Averages, ByGroup, Group};
 pub use heterogeneity::{LikelihoodRatio, Report, ScoreTest, Verdict, heterogeneity};
 pub use margins::{Margins, Take, Weighted};
 pub use pairs::Pairs;
