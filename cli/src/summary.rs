@@ -1,0 +1,208 @@
+//! Everything that a report says: what is printed, drawn, or written as JSON.
+
+use prefstrength::learn::{
+    Alike, Averages, Beta, CalibrationBin, CrossValidation, Family, Fit, LikelihoodRatio, Report, ScoreTest,
+    Spread, StandardErrors, Trained, TrainingReport, Verdict,
+};
+use serde::Serialize;
+use std::collections::BTreeMap;
+
+#[derive(Serialize)]
+pub(crate) struct Summary {
+    pub(crate) command: &'static str,
+    pub(crate) file: String,
+    /// Rows, and their total weight.
+    pub(crate) number: usize,
+    pub(crate) weight: f64,
+    /// Whether there is a maximum of every family, and it was found.
+    pub(crate) is_fit: bool,
+    pub(crate) verdict: &'static str,
+    pub(crate) verdict_text: String,
+    pub(crate) score_test: ScoreTest,
+    /// Fixed, Gamma, LogNormal.
+    pub(crate) families: [Described; 3],
+    pub(crate) best_by_aic: Option<Family>,
+    pub(crate) best_by_bic: Option<Family>,
+    pub(crate) penalties: Option<Penalties>,
+    pub(crate) cross_validation: Option<CrossValidation>,
+    pub(crate) calibration: Vec<Calibrated>,
+    /// Sizes of margins that so many per cent of the choices do not exceed; of the `described_by` family.
+    pub(crate) sizes: Vec<(f64, f64)>,
+    /// The family that groups and pictures are about.
+    pub(crate) described_by: Family,
+    pub(crate) groups: Option<Groups>,
+}
+
+#[derive(Serialize)]
+pub(crate) struct Penalties {
+    pub(crate) ridge: f64,
+    pub(crate) prior_cv: Option<f64>,
+}
+
+/// One family's fit.
+#[derive(Serialize)]
+pub(crate) struct Described {
+    pub(crate) family: Family,
+    pub(crate) spread: Spread,
+    pub(crate) is_maximum: bool,
+    pub(crate) log_likelihood: f64,
+    /// 0 unless there is a ridge or a prior.
+    pub(crate) penalty: f64,
+    pub(crate) mean: f64,
+    pub(crate) mean_error: Option<f64>,
+    pub(crate) cv: f64,
+    pub(crate) cv_error: Option<f64>,
+    pub(crate) cv_error_robust: Option<f64>,
+    /// By name: beta; shape and scale; mu and sigma.
+    pub(crate) parameters: BTreeMap<&'static str, f64>,
+    /// Of a policy.
+    pub(crate) policy: Option<Vec<Feature>>,
+    pub(crate) likelihood_ratio: Option<LikelihoodRatio>,
+    pub(crate) aic: Option<f64>,
+    pub(crate) bic: Option<f64>,
+    pub(crate) iterations: u32,
+    pub(crate) gradient: f64,
+    #[serde(skip)]
+    pub(crate) beta: Beta,
+    /// Variances of the estimates of ln mean and v, and their covariance.
+    #[serde(skip)]
+    pub(crate) covariance: Option<[f64; 3]>,
+}
+
+#[derive(Serialize)]
+pub(crate) struct Feature {
+    pub(crate) name: String,
+    pub(crate) weight: f64,
+    pub(crate) error: Option<f64>,
+}
+
+/// Predictions of one family, or of several for the same margins.
+#[derive(Serialize)]
+pub(crate) struct Calibrated {
+    pub(crate) families: Vec<Family>,
+    /// Σ share·|observed − predicted|, in the order of the families.
+    pub(crate) error: Vec<f64>,
+    pub(crate) bins: Vec<CalibrationBin>,
+}
+
+#[derive(Serialize)]
+pub(crate) struct Groups {
+    pub(crate) micro: Averages,
+    #[serde(rename = "macro")]
+    pub(crate) macro_average: Averages,
+    pub(crate) alike: Option<Alike>,
+    /// From weak to strong.
+    pub(crate) groups: Vec<OneGroup>,
+}
+
+#[derive(Serialize)]
+pub(crate) struct OneGroup {
+    pub(crate) name: String,
+    pub(crate) number: usize,
+    pub(crate) weight: f64,
+    pub(crate) margin: f64,
+    pub(crate) accuracy: f64,
+    /// Mean.
+    pub(crate) log_likelihood: f64,
+    pub(crate) strength: f64,
+    pub(crate) strength_error: Option<f64>,
+}
+
+impl Summary {
+    pub(crate) fn family(&self, family: Family) -> &Described {
+        let [fixed, gamma, lognormal] = &self.families;
+        match family {
+            Family::Fixed => fixed,
+            Family::Gamma => gamma,
+            Family::LogNormal => lognormal,
+        }
+    }
+}
+
+/// The family with a spread of its own under which the choices are likeliest, or plain DPO.
+pub(crate) fn describing(families: &[Described; 3]) -> Family {
+    let spread = families.iter().filter(|f| f.spread == Spread::Interior);
+    let best = spread.reduce(|a, b| if b.value() > a.value() { b } else { a });
+    best.map_or(Family::Fixed, |f| f.family)
+}
+
+pub(crate) fn verdict_name(verdict: Verdict) -> &'static str {
+    match verdict {
+        Verdict::NoMaximum { .. } => "no_maximum",
+        Verdict::NotConverged => "not_converged",
+        Verdict::Homogeneous => "homogeneous",
+        Verdict::NotSignificant => "not_significant",
+        Verdict::Heterogeneous => "heterogeneous",
+    }
+}
+
+fn parameters(beta: &Beta) -> BTreeMap<&'static str, f64> {
+    BTreeMap::from_iter(match beta {
+        Beta::Fixed(b) => vec![("beta", b.beta())],
+        Beta::Gamma(b) => vec![("shape", b.shape()), ("scale", b.scale())],
+        Beta::LogNormal(b) => vec![("mu", b.mu()), ("sigma", b.sigma())],
+    })
+}
+
+impl Described {
+    /// What was maximised.
+    pub(crate) fn value(&self) -> f64 {
+        self.log_likelihood - self.penalty
+    }
+
+    pub(crate) fn of_fit(report: &Report, family: Family) -> Self {
+        let fit: &Fit = report.fit(family);
+        let StandardErrors { ln_mean, v, cv, covariance } = fit.errors;
+        Self {
+            family,
+            spread: fit.spread,
+            is_maximum: fit.is_maximum(),
+            log_likelihood: fit.log_likelihood,
+            penalty: 0.0,
+            mean: fit.beta.mean(),
+            mean_error: ln_mean.map(|e| e * fit.beta.mean()),
+            cv: fit.beta.cv(),
+            cv_error: cv,
+            cv_error_robust: None,
+            parameters: parameters(&fit.beta),
+            policy: None,
+            likelihood_ratio: report.likelihood_ratio(family),
+            aic: fit.aic(),
+            bic: fit.bic(),
+            iterations: fit.iterations,
+            gradient: fit.gradient,
+            beta: fit.beta,
+            covariance: ln_mean.map(|m| [m * m, v.map_or(0.0, |v| v * v), covariance.unwrap_or(0.0)]),
+        }
+    }
+
+    pub(crate) fn of_trained(report: &TrainingReport, family: Family, names: &[String]) -> Self {
+        let fit: &Trained = report.fit(family);
+        let policy = fit.w.iter().zip(names).enumerate().map(|(i, (&weight, name))| Feature {
+            name: name.clone(),
+            weight,
+            error: fit.errors.w.as_ref().and_then(|e| e.get(i).copied()),
+        });
+        Self {
+            family,
+            spread: fit.spread,
+            is_maximum: fit.is_maximum(),
+            log_likelihood: fit.log_likelihood,
+            penalty: fit.penalty,
+            mean: fit.beta.mean(),
+            mean_error: None,
+            cv: fit.beta.cv(),
+            cv_error: fit.errors.cv,
+            cv_error_robust: fit.errors.cv_robust,
+            parameters: parameters(&fit.beta),
+            policy: Some(policy.collect()),
+            likelihood_ratio: report.likelihood_ratio(family),
+            aic: fit.aic(),
+            bic: fit.bic(),
+            iterations: fit.iterations,
+            gradient: fit.gradient,
+            beta: fit.beta,
+            covariance: fit.errors.v.map(|v| [0.0, v * v, 0.0]),
+        }
+    }
+}

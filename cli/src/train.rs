@@ -1,0 +1,187 @@
+//! `prefstrength train`: a linear policy and p(β) together.
+
+use crate::Common;
+use crate::describe::{calibrate, explain, groups};
+use crate::fit::{Names, name, weight};
+use crate::input::{Row, Table};
+use crate::progress::Progress;
+use crate::summary::{Described, Penalties, Summary, describing, verdict_name};
+use crate::text::present;
+use clap::Args;
+use prefstrength::learn::{self, ByGroup, Family, LearnError, Pairs, TrainOptions, Trained, Weighted};
+use std::path::PathBuf;
+use std::process::ExitCode;
+
+/// Learn a linear policy and p(β) together from features of preference pairs.
+///
+/// Reads a table with one row per pair: features of the chosen answer minus those
+/// of the rejected one, by default all columns named f1, f2, …; the margin is
+/// w·f. Fits w and a Fixed, Gamma or LogNormal strength with E[β] = 1 (a scale of
+/// β is one of w) by maximum likelihood, and reports as `fit` does, with w.
+///
+/// A column group_id (or --group) tells who chose: standard errors and tests then
+/// allow for the dependence of choices of one group where they say so,
+/// cross-validation keeps groups together, and groups are reported.
+///
+/// The likelihood of few pairs with many features may rise for ever with the
+/// spread, or with w: the report says so. --ridge and --prior-cv bound it,
+/// --folds tells by cross-validation whether a spread also predicts new pairs.
+///
+/// Example: prefstrength train pairs.csv --folds 10 --svg pictures
+#[derive(Args)]
+#[command(verbatim_doc_comment)]
+pub(crate) struct TrainArgs {
+    /// A CSV, JSON lines or Parquet file; - is standard input. The pairs are kept in memory.
+    file: PathBuf,
+    /// Feature columns, separated by commas; by default f1, f2, … as far as there are.
+    #[arg(long, value_name = "COLUMNS", value_delimiter = ',')]
+    features: Vec<String>,
+    /// Column of groups; by default `group_id`, if there is one.
+    #[arg(long, value_name = "COLUMN")]
+    group: Option<String>,
+    /// λ ≥ 0 of the penalty ½λ|w|²: a normal prior of variance 1/λ on every weight, in the units of its feature.
+    #[arg(long, value_name = "LAMBDA", default_value_t = 0.0, allow_negative_numbers = true)]
+    ridge: f64,
+    /// τ > 0 of the penalty ½cv²/τ²: a half-normal prior on cv.
+    #[arg(long, value_name = "TAU", allow_negative_numbers = true)]
+    prior_cv: Option<f64>,
+    /// Cross-validate with so many folds.
+    #[arg(long, value_name = "FOLDS")]
+    folds: Option<u32>,
+    #[command(flatten)]
+    common: Common,
+}
+
+/// The group column that is taken without being asked for.
+const GROUP: &str = "group_id";
+
+impl TrainArgs {
+    pub(crate) fn run(&self) -> Result<ExitCode, String> {
+        let mut progress = Progress::new(self.common.quiet);
+        let file = name(&self.file);
+        let (pairs, features, names) = self.read(&mut progress)?;
+        let failed = |e: LearnError| explain(&file, &e, &features);
+        let options = TrainOptions {
+            max_cv: self.common.max_cv,
+            ridge: self.ridge,
+            prior_cv: self.prior_cv,
+            ..TrainOptions::default()
+        };
+        progress.phase("training");
+        let report = learn::train_all(&pairs, &options).map_err(failed)?;
+        progress.phase("cross-validating");
+        let folds = |folds| learn::cross_validate(&pairs, &options, folds).map_err(failed);
+        let cross_validation = self.folds.map(folds).transpose()?;
+        drop(progress);
+        let families = Family::ALL.map(|family| Described::of_trained(&report, family, &features));
+        let described_by = describing(&families);
+        // Margins are each family's own. A collapsed family is plain DPO, and says the same.
+        let mut calibration = Vec::new();
+        let mut sizes = Vec::new();
+        for family in Family::ALL {
+            let fit: &Trained = report.fit(family);
+            if fit.is_maximum() && (family == Family::Fixed || fit.beta.v() > 0.0) {
+                let margins = pairs.margins(&fit.w).map_err(failed)?;
+                let (calibrated, s) = match pairs.weights() {
+                    Some(weights) => {
+                        let weighted = Weighted::new(&margins, weights).map_err(failed)?;
+                        calibrate(&[fit.beta], weighted, self.common.bins)
+                    }
+                    None => calibrate(&[fit.beta], &margins[..], self.common.bins),
+                }
+                .map_err(failed)?;
+                calibration.push(calibrated);
+                if family == described_by {
+                    sizes = s;
+                }
+            }
+        }
+        let groups = match pairs.groups() {
+            Some(of) => {
+                let fit = report.fit(described_by);
+                let mut by_group = ByGroup::new(fit.beta);
+                let margins = pairs.margins(&fit.w).map_err(failed)?;
+                by_group.add(&margins, of, pairs.weights()).map_err(failed)?;
+                Some(groups(&by_group, &names.list()))
+            }
+            None => None,
+        };
+        let verdict = report.verdict();
+        let penalised = self.ridge > 0.0 || self.prior_cv.is_some();
+        let summary = Summary {
+            command: "train",
+            file,
+            number: report.fixed.number,
+            weight: report.fixed.weight,
+            is_fit: families.iter().all(|f| f.is_maximum),
+            verdict: verdict_name(verdict),
+            verdict_text: verdict.to_string(),
+            score_test: report.score,
+            families,
+            best_by_aic: report.best_by_aic(),
+            best_by_bic: report.best_by_bic(),
+            penalties: penalised.then_some(Penalties { ridge: self.ridge, prior_cv: self.prior_cv }),
+            cross_validation,
+            calibration,
+            sizes,
+            described_by,
+            groups,
+        };
+        present(&summary, &self.common)
+    }
+
+    fn read(&self, progress: &mut Progress) -> Result<(Pairs, Vec<String>, Names), String> {
+        let table = Table::open(&self.file, self.common.format.map(Into::into)).map_err(|e| e.to_string())?;
+        let find = |name: &String| table.column(name).map_err(|e| e.to_string());
+        let features =
+            if self.features.is_empty() { numbered(table.columns()) } else { self.features.clone() };
+        if features.is_empty() {
+            return Err(format!(
+                "{}: no feature columns f1, f2, …: name them with --features; the columns are {}",
+                name(&self.file),
+                table.columns().iter().take(20).map(String::as_str).collect::<Vec<_>>().join(", ")
+            ));
+        }
+        let mut columns = features.iter().map(find).collect::<Result<Vec<_>, _>>()?;
+        let weighted = self.common.weight.as_ref().map(find).transpose()?;
+        columns.extend(weighted);
+        let by_default = table.columns().iter().any(|c| c == GROUP).then(|| GROUP.to_owned());
+        let group = self.group.clone().or(by_default).as_ref().map(find).transpose()?;
+        let dim = features.len();
+        let (mut numbers, mut weights) = (Vec::new(), weighted.map(|_| Vec::new()));
+        let (mut names, mut of) = (Names::default(), group.map(|_| Vec::new()));
+        let mut each = |row: &Row<'_>| {
+            let (f, rest) = row.numbers.split_at(dim);
+            numbers.extend_from_slice(f);
+            if let (Some(weights), Some(column), [w]) = (&mut weights, weighted, rest) {
+                weights.push(weight(*w, column)?);
+            }
+            if let (Some(of), Some(group)) = (&mut of, row.group) {
+                of.push(names.number(group)?);
+            }
+            Ok(())
+        };
+        let mut read = |bytes: u64, total: Option<u64>| progress.read(bytes, total);
+        table.read(&columns, group, &mut read, &mut each).map_err(|e| e.to_string())?;
+        let failed = |e: LearnError| explain(&name(&self.file), &e, &features);
+        if numbers.is_empty() {
+            return Err(format!("{}: there are no rows", name(&self.file)));
+        }
+        let mut pairs = Pairs::new(numbers, dim).map_err(failed)?;
+        if let Some(weights) = weights {
+            pairs = pairs.with_weights(weights).map_err(failed)?;
+        }
+        if let Some(of) = of {
+            pairs = pairs.with_groups(of).map_err(failed)?;
+        }
+        Ok((pairs, features, names))
+    }
+}
+
+/// The columns f1, f2, …, in the order of the table.
+fn numbered(columns: &[String]) -> Vec<String> {
+    let is = |name: &&String| {
+        name.strip_prefix('f').is_some_and(|n| !n.is_empty() && n.bytes().all(|b| b.is_ascii_digit()))
+    };
+    columns.iter().filter(is).cloned().collect()
+}
