@@ -50,12 +50,15 @@ pub(crate) struct FitArgs {
 pub(crate) struct Names(HashMap<Box<str>, u32>);
 
 impl Names {
-    pub(crate) fn number(&mut self, name: &str) -> Result<u32, Refusal> {
+    pub(crate) fn number(&mut self, name: &str, column: Option<usize>) -> Result<u32, Refusal> {
         if let Some(&number) = self.0.get(name) {
             return Ok(number);
         }
+        if name.is_empty() {
+            return Err(Refusal { column, why: "the group is empty".into() });
+        }
         let number = u32::try_from(self.0.len())
-            .map_err(|_| Refusal { column: None, why: "there are too many groups".into() })?;
+            .map_err(|_| Refusal { column, why: "there are too many groups".into() })?;
         self.0.insert(name.into(), number);
         Ok(number)
     }
@@ -119,6 +122,7 @@ impl FitArgs {
             best_by_bic: report.best_by_bic(),
             penalties: None,
             cross_validation: None,
+            predicts: None,
             calibration: vec![calibrated],
             sizes,
             described_by,
@@ -141,8 +145,8 @@ impl FitArgs {
                 (Some(column), Some(&w)) => weight(w, column)?,
                 _ => 1.0,
             };
-            let group = row.group.map_or(Ok(0), |name| names.number(name))?;
-            spool.push(row.numbers[0], w, group).map_err(failed)
+            let of = row.group.map_or(Ok(0), |name| names.number(name, group))?;
+            spool.push(row.numbers[0], w, of).map_err(failed)
         };
         let mut read = |bytes: u64, total: Option<u64>| progress.read(bytes, total);
         table.read(&columns, group, &mut read, &mut each).map_err(|e| e.to_string())?;

@@ -25,6 +25,8 @@ pub(crate) struct Summary {
     pub(crate) best_by_bic: Option<Family>,
     pub(crate) penalties: Option<Penalties>,
     pub(crate) cross_validation: Option<CrossValidation>,
+    /// What cross-validation says of a spread: better, worse, or undecided.
+    pub(crate) predicts: Option<Predicts>,
     pub(crate) calibration: Vec<Calibrated>,
     /// Sizes of margins that so many per cent of the choices do not exceed; of the `described_by` family.
     pub(crate) sizes: Vec<(f64, f64)>,
@@ -74,6 +76,41 @@ pub(crate) struct Feature {
     pub(crate) name: String,
     pub(crate) weight: f64,
     pub(crate) error: Option<f64>,
+}
+
+/// Whether a spread predicts pairs that were not learned from better than plain DPO does.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "snake_case")]
+pub(crate) enum Predicts {
+    Better,
+    Worse,
+    Undecided,
+}
+
+impl Predicts {
+    /// By the family that describes, or else the one that predicts best: a gain beyond 1.645 standard errors.
+    pub(crate) fn of(held_out: &CrossValidation, described_by: Family) -> Self {
+        let (gamma, lognormal) = (held_out.family(Family::Gamma), held_out.family(Family::LogNormal));
+        let f = match described_by {
+            Family::Gamma => gamma,
+            Family::LogNormal => lognormal,
+            Family::Fixed if gamma.gain > lognormal.gain => gamma,
+            Family::Fixed => lognormal,
+        };
+        match f.gain {
+            gain if gain > 1.645 * f.gain_error => Self::Better,
+            gain if gain < -1.645 * f.gain_error => Self::Worse,
+            _ => Self::Undecided,
+        }
+    }
+
+    pub(crate) fn words(self) -> &'static str {
+        match self {
+            Self::Better => "a spread also predicts pairs held out better than plain DPO",
+            Self::Worse => "a spread predicts pairs held out worse than plain DPO: do not rely on it",
+            Self::Undecided => "a spread predicts pairs held out about as well as plain DPO",
+        }
+    }
 }
 
 /// Predictions of one family, or of several for the same margins.

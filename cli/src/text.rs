@@ -107,6 +107,9 @@ fn report(summary: &Summary) -> String {
         let _ = writeln!(text, "    from squared scores{by}: z = {z:.3}, p = {}", probability(p));
     }
     let _ = writeln!(text, "  => {}", summary.verdict_text);
+    if let Some(predicts) = summary.predicts {
+        let _ = writeln!(text, "  => {}", predicts.words());
+    }
     text.push_str(&advice(summary));
     text.push_str(&policy(summary));
     if let Some(held_out) = &summary.cross_validation {
@@ -164,6 +167,9 @@ fn families(summary: &Summary) -> String {
 /// What may help where there is no fit.
 fn advice(summary: &Summary) -> String {
     match (summary.verdict, summary.command) {
+        ("heterogeneous", "train") if summary.penalties.is_some() && summary.predicts.is_none() => {
+            "     With penalties p(LR) is an approximation: --folds tells whether a spread predicts.\n"
+        }
         ("no_maximum", "train") => {
             "     Bound it with --ridge or --prior-cv, or take fewer features; --folds tells what predicts.\n"
         }

@@ -5,7 +5,7 @@ use crate::describe::{calibrate, explain, groups};
 use crate::fit::{Names, name, weight};
 use crate::input::{Row, Table};
 use crate::progress::Progress;
-use crate::summary::{Described, Penalties, Summary, describing, verdict_name};
+use crate::summary::{Described, Penalties, Predicts, Summary, describing, verdict_name};
 use crate::text::present;
 use clap::Args;
 use prefstrength::learn::{self, ByGroup, Family, LearnError, Pairs, TrainOptions, Trained, Weighted};
@@ -121,6 +121,7 @@ impl TrainArgs {
             best_by_aic: report.best_by_aic(),
             best_by_bic: report.best_by_bic(),
             penalties: penalised.then_some(Penalties { ridge: self.ridge, prior_cv: self.prior_cv }),
+            predicts: cross_validation.as_ref().map(|held_out| Predicts::of(held_out, described_by)),
             cross_validation,
             calibration,
             sizes,
@@ -156,8 +157,8 @@ impl TrainArgs {
             if let (Some(weights), Some(column), [w]) = (&mut weights, weighted, rest) {
                 weights.push(weight(*w, column)?);
             }
-            if let (Some(of), Some(group)) = (&mut of, row.group) {
-                of.push(names.number(group)?);
+            if let (Some(of), Some(name)) = (&mut of, row.group) {
+                of.push(names.number(name, group)?);
             }
             Ok(())
         };

@@ -237,6 +237,8 @@ fn bad_files_are_refused() {
     contains(&place.refused("fit bad.csv --max-cv 0"), &["largest cv"]);
     contains(&place.refused("fit bad.csv --max-cv NaN"), &["largest cv"]);
     contains(&place.refused("fit bad.csv --group who"), &["no column `who`"]);
+    place.file("bad.csv", "margin,who\n1,a\n-0.5,\n");
+    contains(&place.refused("fit bad.csv --group who"), &["line 3, column `who`: the group is empty"]);
 }
 
 /// Pictures that cannot be written are an error before the report, and files with their names stay as they are.
@@ -311,6 +313,7 @@ fn a_policy_is_trained_with_its_spread() {
     }
     assert!(number(&gamma["cv_error_robust"]) > 0.0);
     assert!(number(&report["cross_validation"]["families"][1]["gain"]) > 0.0);
+    assert_eq!(report["predicts"], "better");
     assert_eq!(report["groups"]["groups"].as_array().unwrap().len(), 50);
     assert!(names(&place.path("pictures")).contains(&"calibration_fixed.svg".to_owned()));
     let text = place.text("train pairs.csv --features f3,f1");

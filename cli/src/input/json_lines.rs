@@ -226,6 +226,8 @@ impl Visitor<'_> for Key<'_> {
     }
 }
 
+const MISSING: &str = "the key is missing";
+
 #[derive(Clone, Debug)]
 enum Value {
     Missing,
@@ -245,6 +247,7 @@ impl Value {
             Self::Float(x) if x.is_finite() => Ok(x),
             Self::Unsigned(n) => Ok(n as f64),
             Self::Signed(n) => Ok(n as f64),
+            Self::Missing => Err(MISSING.into()),
             _ => Err(format!("{}, not a finite number", self.kind())),
         }
     }
@@ -256,6 +259,7 @@ impl Value {
             Self::Float(x) => out.push_str(&x.to_string()),
             Self::Unsigned(n) => out.push_str(&n.to_string()),
             Self::Signed(n) => out.push_str(&n.to_string()),
+            Self::Missing => return Err(MISSING.into()),
             _ => return Err(format!("{}, not a string or a number", self.kind())),
         }
         Ok(())
@@ -263,7 +267,7 @@ impl Value {
 
     fn kind(&self) -> String {
         match self {
-            Self::Missing => "the key is missing".into(),
+            Self::Missing => MISSING.into(),
             Self::Null => "the value is null".into(),
             Self::Bool => "the value is true or false".into(),
             Self::Float(x) => format!("`{x}`"),

@@ -40,6 +40,7 @@ pub(crate) enum Place {
     /// Line, from 1: the first line of a record that spans several.
     Line(u64),
     /// Row of a Parquet file, from 1.
+    #[cfg_attr(not(feature = "parquet"), allow(dead_code))]
     Row(u64),
 }
 
@@ -80,6 +81,7 @@ impl std::error::Error for InputError {}
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Row<'a> {
     /// Where the row begins.
+    #[cfg_attr(not(test), expect(dead_code, reason = "refusals get their place here; tests look at it"))]
     pub(crate) place: Place,
     /// The wanted columns in the order asked for; all finite.
     pub(crate) numbers: &'a [f64],
@@ -224,6 +226,7 @@ impl Table {
     }
 
     /// The format of the file.
+    #[cfg(test)]
     pub(crate) fn format(&self) -> Format {
         match self.rows {
             Rows::Csv(_) => Format::Csv,

@@ -606,7 +606,8 @@ impl<'a> Thrift<'a> {
 
 #[cfg(test)]
 mod tests {
-    use super::is_tree;
+    use super::{Compression, MAX_PAGE, Thrift, is_tree, plain_texts, unpack};
+    use std::io::Write as _;
 
     #[test]
     fn trees() {
@@ -619,5 +620,52 @@ mod tests {
         assert!(!is_tree(&[1 << 30, 0, 0]));
         let chain: Vec<_> = [1; 1000].into_iter().chain([0]).collect();
         assert!(!is_tree(&chain));
+    }
+
+    #[test]
+    fn pages_of_another_size_than_they_claim() {
+        let mut gzip = flate2::write::GzEncoder::new(Vec::new(), flate2::Compression::fast());
+        gzip.write_all(&vec![0; 1 << 20]).unwrap();
+        let gzip = gzip.finish().unwrap();
+        let snappy = snap::raw::Encoder::new().compress_vec(&vec![0; 1 << 20]).unwrap();
+        let lz4 = lz4_flex::block::compress(&vec![0; 1 << 20]);
+        for (codec, packed) in [
+            (Compression::GZIP(Default::default()), gzip),
+            (Compression::SNAPPY, snappy),
+            (Compression::LZ4_RAW, lz4.clone()),
+            (Compression::LZ4, lz4),
+        ] {
+            assert_eq!(unpack(codec, &packed, 1 << 20).unwrap().len(), 1 << 20, "{codec}");
+            for size in [1, 10, (1 << 20) - 1, (1 << 20) + 1, MAX_PAGE] {
+                assert!(unpack(codec, &packed, size).is_err(), "{codec} {size}");
+            }
+        }
+    }
+
+    #[test]
+    fn texts_that_grow_without_bound() {
+        // Lengths in blocks of 128 values and 4 parts: a first value, then steps of a constant size.
+        let lengths = |count: u32, first: u8, step: u8| {
+            let mut out = vec![0x80, 1, 4];
+            let mut rest = count;
+            while rest > 127 {
+                out.push(rest as u8 | 128);
+                rest >>= 7;
+            }
+            out.extend([rest as u8, 2 * first]);
+            (0..(count - 1).div_ceil(128)).for_each(|_| out.extend([2 * step, 0, 0, 0, 0]));
+            out
+        };
+        assert_eq!(Thrift { rest: &lengths(300, 1, 2) }.deltas(300).unwrap()[..3], [1, 3, 5]);
+        assert_eq!(Thrift { rest: &lengths(300, 1, 2) }.deltas(299), None);
+        // Each text is the one before it and one more byte.
+        let grow = |count: u32| {
+            let text = vec![b'x'; count as usize];
+            let page = [lengths(count, 0, 1), lengths(count, 1, 0), text].concat();
+            let mut out = Vec::new();
+            plain_texts(&page, count as usize, true, None, &mut out).map(|()| out.len())
+        };
+        assert_eq!(grow(3), Some(3 * 4 + 1 + 2 + 3));
+        assert_eq!(grow(1_000_000), None);
     }
 }

@@ -3,6 +3,9 @@
 //! Rows are read in batches, so a page and a batch of each wanted column are in memory at a time. What the
 //! crate would take on trust is checked before ([`super::pages`]); should it panic over a damaged file, that
 //! is an error as any other, unless the tool is built with `panic = "abort"`.
+//!
+//! Two things a file can still ask for: more rows than its size suggests, as runs of equal values take a few
+//! bytes; and, with many wanted columns, memory for a large page of each.
 
 use super::pages::{Chunk, MAX_FOOTER, Pages, check_footer, read_at};
 use super::{
@@ -224,6 +227,7 @@ fn explain(e: &ParquetError) -> String {
     let text = match e {
         ParquetError::NYI(what) => return what.clone(),
         ParquetError::General(what) | ParquetError::EOF(what) => what.clone(),
+        ParquetError::External(e) => e.to_string(),
         e => e.to_string(),
     };
     let text: String = text.chars().take(MAX_MESSAGE).collect();

@@ -280,7 +280,7 @@ fn json_rows() {
 fn json_values_that_are_not_numbers() {
     let m = "jsonl, line 2, column `m`: ";
     for (object, what) in [
-        ("{}", "the key is missing, not a finite number"),
+        ("{}", "the key is missing"),
         ("{\"m\": null}", "the value is null, not a finite number"),
         ("{\"m\": \"1.5\"}", "`1.5` is a string, not a finite number"),
         ("{\"m\": true}", "the value is true or false, not a finite number"),
@@ -546,7 +546,7 @@ mod parquet {
         let mut failed = 0;
         for codec in [Compression::UNCOMPRESSED, Compression::ZSTD(Default::default())] {
             let file = write(plain().set_compression(codec).set_data_page_row_count_limit(16), Some(1.0));
-            for _ in 0..1000 {
+            for _ in 0..150 {
                 let mut bytes = file.clone();
                 for _ in 0..3 {
                     let at = random() % bytes.len();
@@ -559,7 +559,7 @@ mod parquet {
                 );
             }
         }
-        assert!(failed > 200, "{failed}");
+        assert!(failed > 30, "{failed}");
     }
 
     /// A file with this footer.
