@@ -63,3 +63,8 @@ pub use loss::{Smoothing, Strength};
 #[cfg(doctest)]
 #[doc = include_str!("../README.md")]
 struct Readme;
+
+/// That of the guide.
+#[cfg(all(doctest, feature = "std"))]
+#[doc = include_str!("../docs/guide.md")]
+struct Guide;

@@ -108,7 +108,9 @@ impl Predicts {
         match self {
             Self::Better => "a spread also predicts pairs held out better than plain DPO",
             Self::Worse => "a spread predicts pairs held out worse than plain DPO: do not rely on it",
-            Self::Undecided => "a spread predicts pairs held out about as well as plain DPO",
+            Self::Undecided => {
+                "cross-validation does not tell whether a spread predicts better than plain DPO"
+            }
         }
     }
 }

@@ -109,7 +109,7 @@ pub struct Averages {
 /// Under one p(β), drawn anew for every choice, residuals r of different choices are independent with mean 0. Then
 /// S = Σ over groups of Σ rᵢrⱼ, i ≠ j, has mean 0 and the variance 2 Σ Σ rᵢ²rⱼ², and z = S/√variance is standard
 /// normal for many groups. z is large where some groups decide strongly throughout, others weakly. That
-/// the policy is an estimate lowers it a little, by about (parameters)/√(2·groups).
+/// the policy is an estimate lowers it a little, by at most about (parameters)/√(2·groups).
 #[derive(Clone, Copy, Debug, PartialEq)]
 #[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
 pub struct Alike {

@@ -265,6 +265,29 @@ impl<'a> Problem<'a> {
         Ok(Some(hessian))
     }
 
+    /// Expected information of w there, with the ridge, lower triangle: Σ w g²p/(1 − p) ffᵀ, p the chance of the
+    /// choice and g its ∂nll/∂D. Positive where the Hessian need not be, and as small as that far out, where a
+    /// multiple of any fixed matrix would stop all movement.
+    fn information(&self, family: Family, at: &Point) -> Result<Option<Vec<f64>>, LearnError> {
+        let Ok(beta) = Beta::from_mean_v(family, 1.0, at.v()) else { return Ok(None) };
+        let margins = self.pairs.margins(&at.w())?;
+        let mut rows = [(); 2].map(|()| vec![0.0; margins.len()]);
+        let [nll, slopes] = &mut rows;
+        let to = Rows::none().nll(nll).d_margin(slopes);
+        Prepared::new(&beta, margins.len()).evaluate(&Batch::new(&margins), to)?;
+        let [nll, slopes] = &rows;
+        let of = |i: usize, _: &[f64]| {
+            let other = -(-nll[i]).exp_m1();
+            if other > 0.0 { slopes[i] * slopes[i] * (-nll[i]).exp() / other } else { 0.0 }
+        };
+        let Some(mut lower) = self.gram(of) else { return Ok(None) };
+        let dim = self.pairs.dim();
+        for i in 0..dim {
+            lower[i * dim + i] += self.ridge;
+        }
+        Ok(Some(lower))
+    }
+
     /// From a start, |s| ≤ `cap`; in u alone for `Fixed`. `metric` is that of steps in u. `None` if the start is
     /// beyond the family, or leads to one of `known`.
     pub(super) fn newton(
@@ -333,11 +356,16 @@ impl<'a> Problem<'a> {
     ) -> Result<Option<Point>, LearnError> {
         let d = self.pairs.dim();
         let size = metric.cholesky.square(&now.u).sqrt();
+        let mut information = None;
         for _ in 0..24 {
             let mut damped = hessian.to_vec();
             if *damping > 0.0 {
+                if information.is_none() {
+                    information = self.information(family, now)?;
+                }
                 let square = now.s.cosh().powi(2) * *damping;
-                for (row, m) in damped.chunks_exact_mut(free).zip(metric.lower.chunks_exact(d)) {
+                let rows = information.iter().flat_map(|lower| lower.chunks_exact(d));
+                for (row, m) in damped.chunks_exact_mut(free).zip(rows) {
                     add_scaled(&mut row[..d], square, m);
                 }
                 if free > d {
