@@ -2,6 +2,9 @@
 //! there is nothing to find.
 #![cfg(feature = "std")]
 
+#[path = "support/simulate.rs"]
+mod simulate;
+
 use prefstrength::batch::{Batch, BatchError, Rows};
 use prefstrength::learn::{
     self, Beta, Family, Fit, LearnError, Margins, Options, Spread, Take, Totals, Trainable, Verdict, Weighted,
@@ -10,33 +13,10 @@ use prefstrength::{Gamma, LogNormal, Strength};
 use proptest::prelude::*;
 use rand_chacha::ChaCha8Rng;
 use rand_chacha::rand_core::SeedableRng;
-use rand_distr::{Distribution, StandardNormal, StandardUniform};
+use rand_distr::{Distribution, StandardUniform};
+use simulate::margins as simulate;
 
 const SPREADS: [Family; 2] = [Family::Gamma, Family::LogNormal];
-
-/// Margins of n pairs of size |N(0, 4²)|, chosen with strengths drawn from p(β).
-fn simulate(truth: &Beta, n: usize, seed: u64) -> Vec<f64> {
-    let mut rng = ChaCha8Rng::seed_from_u64(seed);
-    let strength: Box<dyn Fn(&mut ChaCha8Rng) -> f64> = match *truth {
-        Beta::Fixed(beta) => Box::new(move |_| beta.beta()),
-        Beta::Gamma(beta) => {
-            let gamma = rand_distr::Gamma::new(beta.shape(), beta.scale()).unwrap();
-            Box::new(move |rng| gamma.sample(rng))
-        }
-        Beta::LogNormal(beta) => {
-            let lognormal = rand_distr::LogNormal::new(beta.mu(), beta.sigma()).unwrap();
-            Box::new(move |rng| lognormal.sample(rng))
-        }
-    };
-    let mut margins = Vec::with_capacity(n);
-    for _ in 0..n {
-        let normal: f64 = StandardNormal.sample(&mut rng);
-        let (size, uniform): (f64, f64) = (4.0 * normal.abs(), StandardUniform.sample(&mut rng));
-        let beta = strength(&mut rng);
-        margins.push(if uniform < 1.0 / (1.0 + (-beta * size).exp()) { size } else { -size });
-    }
-    margins
-}
 
 fn beta(family: Family, mean: f64, v: f64) -> Beta {
     Beta::from_mean_v(family, mean, v).unwrap()
@@ -630,26 +610,6 @@ fn the_score_test_has_its_size_and_power() {
     println!("score, outer, LR Gamma, LR LogNormal: size {size:?}, power at cv 1 {power:?}");
     assert!((0.02..=0.09).contains(&size[0]), "{size:?}");
     assert!(power[0] > 0.5 && power[0] > 3.0 * size[0], "{power:?}");
-}
-
-/// `cargo test --release --test learn -- --ignored --nocapture coverage`
-#[test]
-#[ignore = "800 fits of 5000 margins"]
-fn coverage() {
-    for (family, truth) in [(Family::Gamma, 1.44), (Family::LogNormal, 1.0_f64.exp_m1())] {
-        let (mut mean, mut cv, mut sets) = (0, 0, 0);
-        for seed in 10_000..10_400 {
-            let fit = fit(family, &simulate(&beta(family, 0.8, truth), 5000, seed)).unwrap();
-            let (Some(m), Some(c)) = (fit.errors.ln_mean, fit.errors.cv) else { continue };
-            sets += 1;
-            mean += u32::from((fit.beta.mean() / 0.8).ln().abs() < 1.96 * m);
-            cv += u32::from((fit.beta.cv() - truth.sqrt()).abs() < 1.96 * c);
-        }
-        let [mean, cv] = [mean, cv].map(|n| f64::from(n) / f64::from(sets));
-        println!("{family}: {sets} of 400 have errors; coverage of ln mean {mean}, of cv {cv}");
-        assert!(sets >= 396, "{sets}");
-        assert!((0.92..=0.98).contains(&mean) && (0.92..=0.98).contains(&cv), "{family}: {mean} {cv}");
-    }
 }
 
 /// `cargo test --release --test learn -- --ignored --nocapture time`

@@ -14,7 +14,7 @@ pub(crate) struct Summary {
     /// Rows, and their total weight.
     pub(crate) number: usize,
     pub(crate) weight: f64,
-    /// Whether there is a maximum of every family, and it was found.
+    /// Whether the verdict is one of a fit.
     pub(crate) is_fit: bool,
     pub(crate) verdict: &'static str,
     pub(crate) verdict_text: String,
@@ -173,6 +173,11 @@ pub(crate) fn verdict_name(verdict: Verdict) -> &'static str {
         Verdict::NotSignificant => "not_significant",
         Verdict::Heterogeneous => "heterogeneous",
     }
+}
+
+/// Whether there is something to report.
+pub(crate) fn has_fit(verdict: Verdict) -> bool {
+    !matches!(verdict, Verdict::NoMaximum { .. } | Verdict::NotConverged)
 }
 
 fn parameters(beta: &Beta) -> BTreeMap<&'static str, f64> {

@@ -166,19 +166,31 @@ fn families(summary: &Summary) -> String {
 
 /// What may help where there is no fit.
 fn advice(summary: &Summary) -> String {
-    match (summary.verdict, summary.command) {
-        ("heterogeneous", "train") if summary.penalties.is_some() && summary.predicts.is_none() => {
-            "     With penalties p(LR) is an approximation: --folds tells whether a spread predicts.\n"
-        }
-        ("no_maximum", "train") => {
-            "     Bound it with --ridge or --prior-cv, or take fewer features; --folds tells what predicts.\n"
-        }
-        ("no_maximum", _) => {
-            "     So few choices, or choices that hardly depend on the size of the margin, cannot tell how far β spreads.\n"
-        }
-        _ => "",
+    let train = summary.command == "train";
+    let mut text = String::new();
+    let rising =
+        summary.families.iter().filter(|f| f.spread == Spread::Unbounded).map(|f| f.family.to_string());
+    let rising: Vec<String> = rising.collect();
+    if summary.is_fit && !rising.is_empty() {
+        let _ = writeln!(text, "     {} has no maximum up to the cap of cv.", rising.join(" and "));
     }
-    .into()
+    if !summary.is_fit && !rising.is_empty() {
+        text.push_str(if train {
+            "     Bound it with --ridge or --prior-cv, or take fewer features; --folds tells what predicts.\n"
+        } else {
+            "     So few choices, or choices that hardly depend on the size of the margin, cannot tell how far β spreads.\n"
+        });
+    }
+    if train
+        && summary.verdict == "heterogeneous"
+        && summary.penalties.is_some()
+        && summary.predicts.is_none()
+    {
+        text.push_str(
+            "     With penalties p(LR) is an approximation: --folds tells whether a spread predicts.\n",
+        );
+    }
+    text
 }
 
 fn policy(summary: &Summary) -> String {

@@ -5,7 +5,7 @@ use crate::describe::{calibrate, explain, groups};
 use crate::fit::{Names, name, weight};
 use crate::input::{Row, Table};
 use crate::progress::Progress;
-use crate::summary::{Described, Penalties, Predicts, Summary, describing, verdict_name};
+use crate::summary::{Described, Penalties, Predicts, Summary, describing, has_fit, verdict_name};
 use crate::text::present;
 use clap::Args;
 use prefstrength::learn::{self, ByGroup, Family, LearnError, Pairs, TrainOptions, Trained, Weighted};
@@ -113,7 +113,7 @@ impl TrainArgs {
             file,
             number: report.fixed.number,
             weight: report.fixed.weight,
-            is_fit: families.iter().all(|f| f.is_maximum),
+            is_fit: has_fit(verdict),
             verdict: verdict_name(verdict),
             verdict_text: verdict.to_string(),
             score_test: report.score,

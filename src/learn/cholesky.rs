@@ -62,9 +62,9 @@ impl Cholesky {
         &self.l[i * self.n..=i * self.n + i]
     }
 
-    /// L⁻¹x in place.
+    /// L⁻¹x in place; of the leading block for a shorter x, here and in [`solve`](Self::solve).
     pub(super) fn solve_lower(&self, x: &mut [f64]) {
-        for i in 0..self.n {
+        for i in 0..x.len() {
             let row = self.row(i);
             x[i] = (x[i] - dot(&row[..i], &x[..i])) / row[i];
         }
@@ -73,7 +73,7 @@ impl Cholesky {
     /// A⁻¹x in place.
     pub(super) fn solve(&self, x: &mut [f64]) {
         self.solve_lower(x);
-        for i in (0..self.n).rev() {
+        for i in (0..x.len()).rev() {
             let row = self.row(i);
             x[i] /= row[i];
             let xi = x[i];

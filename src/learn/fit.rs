@@ -38,7 +38,8 @@ pub enum Spread {
     Boundary,
     /// A maximum with v > 0.
     Interior,
-    /// The likelihood still rises at the largest cv: `beta` is where it was stopped, and not a fit.
+    /// The likelihood still rises at the largest cv: `beta` is where it was stopped, and not a fit. Whether there is
+    /// a maximum beyond, a larger cap tells; few choices often have none.
     Unbounded,
     /// The method stopped short of a maximum: `beta` is where, and not a fit.
     NotConverged,

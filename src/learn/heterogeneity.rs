@@ -81,7 +81,8 @@ pub struct Report {
 #[derive(Clone, Copy, Debug, PartialEq)]
 #[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
 pub enum Verdict {
-    /// The likelihood of Gamma, of LogNormal, or of both still rises at the largest cv.
+    /// The likelihood of Gamma, of LogNormal, or of both still rises at the largest cv, and none with a maximum is
+    /// heterogeneous.
     NoMaximum {
         /// Of Gamma.
         gamma: bool,
@@ -90,13 +91,13 @@ pub enum Verdict {
         /// The largest cv.
         max_cv: f64,
     },
-    /// A fit did not converge.
+    /// A fit did not converge, and none that did is heterogeneous.
     NotConverged,
     /// Both p(β) collapse to a point.
     Homogeneous,
     /// A spread fits better, and not by more than chance would have it.
     NotSignificant,
-    /// There is a spread: p(LR) of the better family is at most 0.05.
+    /// There is a spread: p(LR) of the better family is at most 0.05. The other one may have no maximum.
     Heterogeneous,
 }
 
@@ -132,6 +133,11 @@ impl fmt::Display for Verdict {
 impl Verdict {
     /// From what became of the spreads of [`Family::ALL`], and likelihood ratios where there are maxima.
     pub(super) fn of(spreads: [Spread; 3], ratios: &[Option<LikelihoodRatio>; 3], max_cv: f64) -> Self {
+        // A family with a maximum that tells is enough, whatever became of the other.
+        let p = ratios.iter().flatten().fold(1.0, |p: f64, ratio| p.min(ratio.p));
+        if p <= LEVEL {
+            return Self::Heterogeneous;
+        }
         let unbounded = spreads.map(|s| s == Spread::Unbounded);
         if unbounded.contains(&true) {
             return Self::NoMaximum { gamma: unbounded[1], lognormal: unbounded[2], max_cv };
@@ -139,11 +145,8 @@ impl Verdict {
         if spreads.contains(&Spread::NotConverged) {
             return Self::NotConverged;
         }
-        if spreads[1..].iter().all(|&s| s == Spread::Boundary) {
-            return Self::Homogeneous;
-        }
-        let p = ratios.iter().flatten().fold(1.0, |p: f64, ratio| p.min(ratio.p));
-        if p > LEVEL { Self::NotSignificant } else { Self::Heterogeneous }
+        let boundary = spreads[1..].iter().all(|&s| s == Spread::Boundary);
+        if boundary { Self::Homogeneous } else { Self::NotSignificant }
     }
 }
 

@@ -17,6 +17,8 @@ const AIM: f64 = 1e-7;
 /// Change of any margin that the last step may still make. Along a direction that separates the pairs the
 /// gradient vanishes and the steps do not.
 const REACH: f64 = 1e-6;
+/// Steps in a row that gain nothing, after which there is no more to gain.
+const IDLE: u32 = 8;
 /// Steps of the differences of gradients, in s and in margins: truncation 1e-8, noise 1e-10.
 const STEP: f64 = 1e-4;
 /// Pairs whose margins are in memory at once.
@@ -72,13 +74,6 @@ pub(super) struct Solution {
     pub(super) gradient: f64,
     pub(super) converged: bool,
     pub(super) iterations: u32,
-}
-
-/// The information of w where all margins are 0, with the ridge: in what steps of w are measured.
-#[derive(Clone, Debug)]
-pub(super) struct Metric {
-    lower: Vec<f64>,
-    cholesky: Cholesky,
 }
 
 /// Sums over some pairs.
@@ -193,17 +188,17 @@ impl<'a> Problem<'a> {
         self.each(numbers, work, add).ok_or(LearnError::NoMargins)?
     }
 
+    /// The information of w where all margins are 0, with the ridge: in what lengths of w are measured.
+    ///
     /// # Errors
     /// [`LearnError::Collinear`].
-    pub(super) fn metric(&self) -> Result<Metric, LearnError> {
+    pub(super) fn metric(&self) -> Result<Cholesky, LearnError> {
         let dim = self.pairs.dim();
         let mut lower = self.gram(|_, _| 0.25).ok_or(LearnError::NoMargins)?;
         for i in 0..dim {
             lower[i * dim + i] += self.ridge;
         }
-        let cholesky =
-            Cholesky::new(lower.clone(), dim).map_err(|feature| LearnError::Collinear { feature })?;
-        Ok(Metric { lower, cholesky })
+        Cholesky::new(lower, dim).map_err(|feature| LearnError::Collinear { feature })
     }
 
     /// Σ w c ffᵀ, lower triangle, for a c of every pair.
@@ -288,12 +283,12 @@ impl<'a> Problem<'a> {
         Ok(Some(lower))
     }
 
-    /// From a start, |s| ≤ `cap`; in u alone for `Fixed`. `metric` is that of steps in u. `None` if the start is
+    /// From a start, |s| ≤ `cap`; in u alone for `Fixed`. `metric` measures u. `None` if the start is
     /// beyond the family, or leads to one of `known`.
     pub(super) fn newton(
         &self,
         family: Family,
-        metric: &Metric,
+        metric: &Cholesky,
         start: (Vec<f64>, f64),
         cap: f64,
         max_iterations: u32,
@@ -301,7 +296,7 @@ impl<'a> Problem<'a> {
     ) -> Result<Option<Solution>, LearnError> {
         let d = self.pairs.dim();
         let Some(mut now) = self.point(family, start.0, start.1)? else { return Ok(None) };
-        let (mut damping, mut iterations) = (0.0, 0);
+        let (mut damping, mut iterations, mut idle) = (0.0, 0, 0);
         loop {
             let rising = family != Family::Fixed && now.s.abs() >= cap && now.gradient[d] * now.s < 0.0;
             let free = d + usize::from(family != Family::Fixed && !rising);
@@ -316,18 +311,20 @@ impl<'a> Problem<'a> {
             if near {
                 return Ok(None);
             }
-            let mut converged = false;
-            if gradient < AIM {
+            // How far Newton's own step would move any margin.
+            let reach = || {
                 let mut step = now.gradient[..free].to_vec();
                 exact.iter().for_each(|exact| exact.solve(&mut step));
-                converged = self.reach(&step[..d]) * now.s.cosh() < REACH;
-            }
-            let done = converged || iterations >= max_iterations;
+                self.reach(&step[..d]) * now.s.cosh()
+            };
+            let converged = gradient < AIM && reach() < REACH;
+            let done = converged || iterations >= max_iterations || idle >= IDLE;
             let next =
                 if done { None } else { self.step(family, metric, &now, &hessian, free, cap, &mut damping)? };
             let Some(next) = next else {
                 // Rounding may end the search a little above the aim.
-                let converged = converged || (gradient < 1e-3 && iterations < max_iterations);
+                let near = gradient < 1e-3 && iterations < max_iterations;
+                let converged = converged || near && (idle < IDLE || reach() < 1e3 * REACH);
                 return Ok(Some(Solution {
                     point: now,
                     hessian: exact,
@@ -337,6 +334,8 @@ impl<'a> Problem<'a> {
                     iterations,
                 }));
             };
+            // On a floor of rounding there is nowhere to go.
+            idle = if next.value < now.value - slack(&now) { 0 } else { idle + 1 };
             now = next;
             iterations += 1;
         }
@@ -347,7 +346,7 @@ impl<'a> Problem<'a> {
     fn step(
         &self,
         family: Family,
-        metric: &Metric,
+        metric: &Cholesky,
         now: &Point,
         hessian: &[f64],
         free: usize,
@@ -355,7 +354,7 @@ impl<'a> Problem<'a> {
         damping: &mut f64,
     ) -> Result<Option<Point>, LearnError> {
         let d = self.pairs.dim();
-        let size = metric.cholesky.square(&now.u).sqrt();
+        let size = metric.square(&now.u).sqrt();
         let mut information = None;
         for _ in 0..24 {
             let mut damped = hessian.to_vec();
@@ -373,19 +372,28 @@ impl<'a> Problem<'a> {
                     damped[last] += *damping * damped[last].abs();
                 }
             }
+            // What ties s to u.
+            let tie = damped.get(d * free..d * free + d).map(<[f64]>::to_vec);
             if let Ok(model) = Cholesky::new(damped, free) {
                 let mut step = now.gradient[..free].to_vec();
                 model.solve(&mut step);
                 let along = step.get(d).map_or(0.0, |x| x.abs());
-                let length = metric.cholesky.square(&step[..d]).sqrt();
                 // The spread moves far in one step only where nothing is at stake, and so does the scale.
-                let fit = (0.7 / along).min(if size > 0.0 { 2.0 * size / length } else { 1.0 }).min(1.0);
+                let bound = |u: &[f64]| if size > 0.0 { 2.0 * size / metric.square(u).sqrt() } else { 1.0 };
+                let mut fit = (0.7 / along).min(bound(&step[..d])).min(1.0);
+                let mut s = step.get(d).map_or(now.s, |x| now.s - fit * x);
+                if let Some(tie) = tie.filter(|_| s.abs() > cap) {
+                    // To the cap, and u to where it is best there.
+                    s = s.clamp(-cap, cap);
+                    step[..d].copy_from_slice(&now.gradient[..d]);
+                    add_scaled(&mut step[..d], s - now.s, &tie);
+                    model.solve(&mut step[..d]);
+                    fit = bound(&step[..d]).min(1.0);
+                }
                 let u = now.u.iter().zip(&step).map(|(u, x)| u - fit * x).collect();
-                let s = step.get(d).map_or(now.s, |x| (now.s - fit * x).clamp(-cap, cap));
                 // Its last steps gain less than the sum's rounding.
-                let slack = 1e-13 * now.value.abs();
                 if let Some(next) = self.point(family, u, s)?
-                    && next.value <= now.value + slack
+                    && next.value <= now.value + slack(now)
                 {
                     *damping = if *damping > 1e-3 { 0.1 * *damping } else { 0.0 };
                     return Ok(Some(next));
@@ -402,6 +410,11 @@ impl<'a> Problem<'a> {
         let each = self.pairs.rows().enumerate().filter(|&(i, _)| counts(i));
         each.fold(0.0, |most: f64, (_, f)| most.max(dot(step, f).abs()))
     }
+}
+
+/// Rounding of what is minimised.
+fn slack(at: &Point) -> f64 {
+    1e-13 * at.value.abs()
 }
 
 impl Solution {

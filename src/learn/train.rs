@@ -3,7 +3,7 @@
 use super::beta::Prepared;
 use super::cholesky::{Cholesky, add_scaled, dot};
 use super::heterogeneity::least;
-use super::joint::{Metric, Problem, Solution};
+use super::joint::{Problem, Solution};
 use super::pairs::total_weight;
 use super::{Beta, Family, LearnError, LikelihoodRatio, Pairs, ScoreTest, Spread, Verdict};
 use crate::batch::{Batch, Rows};
@@ -250,7 +250,8 @@ pub(super) fn inverse_square(tau: f64) -> Result<f64, LearnError> {
 pub(super) struct Training<'a> {
     problem: Problem<'a>,
     options: &'a TrainOptions,
-    metric: Metric,
+    /// Of lengths of w.
+    metric: Cholesky,
     weight: f64,
 }
 
