@@ -235,6 +235,7 @@ fn totals_are_sums_over_margins() {
             nll: w * g.value,
             gradient: s.map(|s| w * s),
             outer: s.map(|a| s.map(|b| w * a * b)),
+            hessian: None,
         };
     }
     let p = Beta::Gamma(p);
@@ -260,6 +261,48 @@ fn totals_are_sums_over_margins() {
         Totals::of(&p, Weighted::new(&[1.0, 2.0], &[1.0, -1.0]).unwrap()),
         Err(LearnError::Weight { index: 1 })
     );
+}
+
+/// The Hessian of totals against differences of the scalar kernels with a step of their own; sums of shards; v = 0.
+#[test]
+fn totals_have_a_hessian() {
+    let margins = simulate(&beta(Family::Gamma, 0.7, 0.8), 6000, 3);
+    let weights: Vec<f64> = (0..margins.len()).map(|i| f64::from(i as u32 % 4)).collect();
+    let source = |r: std::ops::Range<usize>| Weighted::new(&margins[r.clone()], &weights[r]).unwrap();
+    for family in SPREADS {
+        for v in [0.0, 1e-9, 1e-3, 0.5, 4.0] {
+            let p = beta(family, 0.9, v);
+            let totals = Totals::with_hessian(&p, source(0..6000)).unwrap();
+            let [[mm, mv], [vm, vv]] = totals.hessian.unwrap();
+            let gradient = |a: f64, b: f64| {
+                let p = beta(family, 0.9 * a.exp(), v + b);
+                Totals::of(&p, source(0..6000)).unwrap().gradient
+            };
+            let (h, a) = (3e-4, [gradient(3e-4, 0.0), gradient(-3e-4, 0.0)]);
+            // Second order, one-sided in v.
+            let b = [gradient(0.0, 0.0), gradient(0.0, h), gradient(0.0, 2.0 * h)];
+            let of_v = |i: usize| (4.0 * b[1][i] - 3.0 * b[0][i] - b[2][i]) / (2.0 * h);
+            let near =
+                |x: f64, y: f64| assert!((x - y).abs() < 1e-4 * y.abs().max(mm), "{family} {v}: {x} {y}");
+            near(mm, (a[0][0] - a[1][0]) / (2.0 * h));
+            near(mv, (a[0][1] - a[1][1]) / (2.0 * h));
+            near(vm, of_v(0));
+            near(vv, of_v(1));
+            assert_eq!(totals.gradient, Totals::of(&p, source(0..6000)).unwrap().gradient);
+            let mut parts = Totals::default();
+            for r in [0..10, 10..10, 10..5000, 5000..6000] {
+                parts += Totals::with_hessian(&p, source(r)).unwrap();
+            }
+            let ([[am, _], [_, av]], scale) = (parts.hessian.unwrap(), mm.abs() + vv.abs());
+            assert!((am - mm).abs() < 1e-7 * scale && (av - vv).abs() < 1e-7 * scale, "{family} {v}");
+            parts += Totals::of(&p, source(0..3)).unwrap();
+            assert_eq!(parts.hessian, None);
+        }
+    }
+    let fixed = Totals::with_hessian(&beta(Family::Fixed, 0.9, 0.0), source(0..6000)).unwrap();
+    let gamma = Totals::with_hessian(&beta(Family::Gamma, 0.9, 0.0), source(0..6000)).unwrap();
+    let ([[a, b], [_, c]], [[x, y], _]) = (fixed.hessian.unwrap(), gamma.hessian.unwrap());
+    assert!((a - x).abs() < 1e-9 * x.abs() && (b - y).abs() < 1e-9 * x.abs() && c == 0.0);
 }
 
 #[test]
