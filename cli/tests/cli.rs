@@ -166,6 +166,69 @@ fn formats_are_equal() {
     contains(&place.refused("fit renamed.csv"), &["renamed.csv", "no column `margin`", "d, who"]);
 }
 
+/// As bytes of a Parquet file.
+#[cfg(feature = "parquet")]
+fn parquet(margins: &[f64], groups: &[&str]) -> Vec<u8> {
+    use parquet::column::writer::ColumnWriter;
+    use parquet::data_type::ByteArray;
+    use parquet::file::{properties::WriterProperties, writer::SerializedFileWriter};
+    let schema = "message t { required double margin; required binary group (utf8); }";
+    let schema = std::sync::Arc::new(parquet::schema::parser::parse_message_type(schema).unwrap());
+    let compression = parquet::basic::Compression::ZSTD(Default::default());
+    let properties = std::sync::Arc::new(WriterProperties::builder().set_compression(compression).build());
+    let mut writer = SerializedFileWriter::new(Vec::new(), schema, properties).unwrap();
+    let mut rows = writer.next_row_group().unwrap();
+    while let Some(mut column) = rows.next_column().unwrap() {
+        match column.untyped() {
+            ColumnWriter::DoubleColumnWriter(w) => w.write_batch(margins, None, None).unwrap(),
+            ColumnWriter::ByteArrayColumnWriter(w) => {
+                let groups: Vec<ByteArray> = groups.iter().map(|&g| g.into()).collect();
+                w.write_batch(&groups, None, None).unwrap()
+            }
+            _ => unreachable!(),
+        };
+        column.close().unwrap();
+    }
+    rows.close().unwrap();
+    writer.into_inner().unwrap()
+}
+
+/// Parquet says what CSV says, also through a pipe; cut off anywhere, it says nothing but a message.
+#[cfg(feature = "parquet")]
+#[test]
+fn parquet_is_read_or_refused() {
+    let place = Place::new();
+    place.text("simulate margins -n 3000 --groups 7 -o margins.csv");
+    let csv = fs::read_to_string(place.path("margins.csv")).unwrap();
+    let rows: Vec<(f64, &str)> = csv
+        .lines()
+        .skip(1)
+        .map(|line| line.split_once(',').map(|(d, g)| (d.parse().unwrap(), g)).unwrap())
+        .collect();
+    let (margins, groups): (Vec<f64>, Vec<&str>) = rows.into_iter().unzip();
+    let bytes = parquet(&margins, &groups);
+    place.file("margins.parquet", &bytes);
+    let first = place.json("fit margins.csv --group group");
+    let same = |mut report: Value| {
+        report["file"] = first["file"].clone();
+        assert_eq!(report, first);
+    };
+    same(place.json("fit margins.parquet --group group"));
+    let piped = place.run_with("fit - --group group --json", &bytes);
+    same(serde_json::from_slice(&piped.stdout).unwrap());
+    for part in [1, 4, 100, bytes.len() / 2, bytes.len() - 9, bytes.len() - 1] {
+        place.file("cut.parquet", &bytes[..part]);
+        contains(&place.refused("fit cut.parquet --svg pictures"), &["cut.parquet"]);
+    }
+    contains(&place.refused("fit margins.parquet --margin group"), &["margins.parquet", "`group`"]);
+    contains(
+        &place.refused("fit margins.parquet --margin d"),
+        &["no column `d`; the columns are margin, group"],
+    );
+    place.file("bad.parquet", parquet(&[1.0, -2.0, f64::NAN], &["a", "b", "c"]));
+    contains(&place.refused("fit bad.parquet"), &["bad.parquet, row 3, column `margin`"]);
+}
+
 #[test]
 fn weights_are_repetitions() {
     let place = Place::new();
