@@ -203,6 +203,22 @@ fn groups_with_a_strength_of_their_own_are_told() {
     assert!(found >= 18, "{found}");
 }
 
+/// One group that outweighs ten others: the statistic is skew, and small p are as rare as they say.
+#[test]
+fn one_large_group_does_not_make_a_small_p() {
+    let of: Vec<u32> = (0..520).map(|i| if i < 500 { 0 } else { 1 + (i - 500) / 2 }).collect();
+    let sets = 1000;
+    let small = (0..sets).filter(|seed| {
+        let mut by_group = ByGroup::new(gamma(1.0));
+        by_group.add(&independent(1.0, of.len(), 5000 + seed), &of, None).unwrap();
+        by_group.alike().unwrap().p < 0.003
+    });
+    // 3 expected; the tail of the normal distribution makes it some 30.
+    let small = small.count();
+    println!("{small} of {sets} have p < 0.003");
+    assert!(small <= 12, "{small}");
+}
+
 #[cfg(feature = "serde")]
 #[test]
 fn descriptions_can_be_stored() {

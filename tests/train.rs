@@ -317,6 +317,59 @@ fn no_finite_maximum_is_said_and_can_be_bounded() {
     }
 }
 
+/// A few gross errors hold the policy of plain DPO down, so that the search must begin elsewhere, too: nothing along
+/// the policy of the other pairs is likelier than what is found.
+#[test]
+fn outliers_do_not_hide_a_maximum() {
+    for seed in 0..12 {
+        let clean = simulate(Truth::Point, 190, 300 + seed).unwrap();
+        let w = learn::train(Family::Fixed, &clean, &TrainOptions::default()).unwrap().w;
+        let mut numbers = features(&clean);
+        // Against the policy, at forty times the usual length.
+        for row in clean.rows().take(2) {
+            let sign = if row.iter().zip(&w).map(|(f, w)| f * w).sum::<f64>() > 0.0 { -40.0 } else { 40.0 };
+            numbers.extend(row.iter().map(|f| sign * f));
+        }
+        let pairs = Pairs::new(numbers, clean.dim()).unwrap();
+        for family in SPREADS {
+            let fit = learn::train(family, &pairs, &TrainOptions::default()).unwrap();
+            for scale in [0.5, 1.0, 2.0, 4.0, 8.0] {
+                let w: Vec<f64> = w.iter().map(|w| scale * w).collect();
+                for v in [0.04, 0.3, 1.0, 3.0, 10.0, 24.9] {
+                    let other = objective(&pairs, family, &w, v, &TrainOptions::default());
+                    assert!(
+                        fit.log_likelihood > other - 1e-6,
+                        "{family}, seed {seed}, {scale}, {v}: {fit:?} {other}"
+                    );
+                }
+            }
+        }
+    }
+}
+
+/// Weights and units far from 1 have the same answers, or none that is false.
+#[test]
+fn sizes_do_not_matter() {
+    let pairs = simulate(Truth::Gamma { cv: 1.0 }, 1200, 7).unwrap();
+    let reference = all(&pairs);
+    for weight in [1e-30, 1e18, 1e60] {
+        let weighted = all(&pairs.clone().with_weights(vec![weight; pairs.len()]).unwrap());
+        for family in Family::ALL {
+            let (a, b) = (weighted.fit(family), reference.fit(family));
+            assert_eq!(a.spread, b.spread, "{weight}");
+            assert!((a.beta.v() - b.beta.v()).abs() < 1e-4 * (1.0 + b.beta.v()), "{weight}: {a:?} {b:?}");
+            assert!((a.log_likelihood / weight / b.log_likelihood - 1.0).abs() < 1e-9);
+        }
+    }
+    let tiny: Vec<f64> = features(&pairs).iter().map(|x| x * 1e-160).collect();
+    assert_eq!(refused(tiny, pairs.dim()), LearnError::Collinear { feature: 0 });
+    let short = TrainOptions { max_iterations: 1, ..TrainOptions::default() };
+    let report = learn::train_all(&pairs, &short).unwrap();
+    assert_eq!(report.verdict(), Verdict::NotConverged);
+    let light = pairs.clone().with_weights(vec![1e-4; pairs.len()]).unwrap();
+    assert!(all(&light).best_by_bic().is_none());
+}
+
 #[test]
 fn what_has_no_answer_is_refused() {
     // Separable: perfectly, and but for ties.
@@ -474,6 +527,34 @@ proptest! {
         }
         if pairs.len() > 1 {
             let _ = learn::cross_validate(&pairs, &options, 2);
+        }
+    }
+}
+
+/// At a maximum the scores of one group add up to 0: that is no standard error of 0.
+#[test]
+fn few_groups_have_no_robust_error() {
+    let pairs = simulate(Truth::Gamma { cv: 1.0 }, PAIRS, 10).unwrap();
+    for groups in [1, 2, 9, 10] {
+        let grouped = pairs.clone().with_groups((0..PAIRS as u32).map(|i| i % groups).collect()).unwrap();
+        let report = learn::train_all(&grouped, &TrainOptions::default()).unwrap();
+        assert_eq!(report.gamma.errors.cv_robust.is_some(), groups >= 10);
+        assert_eq!(report.score.z_outer.is_some(), groups >= 10);
+    }
+}
+
+/// A ridge shrinks w; the score test finds the way back, and its size and power with it.
+#[test]
+fn a_ridge_leaves_the_score_test_alone() {
+    for (truth, seed) in [(Truth::Point, 3), (Truth::Gamma { cv: 1.0 }, 4)] {
+        let pairs = simulate(truth, 2000, seed).unwrap();
+        let z = |ridge: f64| {
+            learn::train_all(&pairs, &TrainOptions { ridge, ..TrainOptions::default() }).unwrap().score.z
+        };
+        let plain = z(0.0);
+        for ridge in [1.0, 10.0, 100.0] {
+            println!("{ridge}: {} {plain}", z(ridge));
+            assert!((z(ridge) - plain).abs() < 0.3);
         }
     }
 }

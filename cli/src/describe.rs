@@ -1,6 +1,7 @@
 //! What a report says beside the fits: calibration, sizes of margins, groups.
 
 use crate::summary::{Calibrated, Groups, OneGroup};
+use crate::text::shorten;
 use prefstrength::learn::{Beta, ByGroup, Calibration, Family, LearnError, Margins};
 
 /// Shares of the choices whose sizes of margins are told, in per cent.
@@ -69,7 +70,7 @@ pub(crate) fn explain(file: &str, error: &LearnError, names: &[String]) -> Strin
         }
         LearnError::OneSize => "\nA spread can be told only from choices at margins of different sizes.",
         LearnError::Collinear { feature } => {
-            let name = names.get(*feature).map_or("?", |name| name);
+            let name = names.get(*feature).map_or("?".into(), |name| shorten(name, 40));
             return format!(
                 "{file}: the feature `{name}` is 0 or a linear combination of those before it\n\
                  Leave it out (--features), or use --ridge."

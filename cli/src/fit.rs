@@ -2,7 +2,7 @@
 
 use crate::Common;
 use crate::describe::{self, calibrate, explain, fitted};
-use crate::input::{Refusal, Table};
+use crate::input::{Refusal, Table, printable};
 use crate::progress::Progress;
 use crate::spool::Spool;
 use crate::summary::{Described, Groups, Summary, describing, has_fit, verdict_name};
@@ -26,8 +26,8 @@ use std::process::ExitCode;
 /// Margins should come from pairs that the policy was not trained on: on its own
 /// training pairs it is too sure.
 ///
-/// Memory does not grow with the file: what does not fit into a small buffer goes
-/// to a temporary file.
+/// Memory does not grow with the file (but for the names of groups): what does not
+/// fit into a small buffer goes to a temporary file.
 ///
 /// Example: prefstrength fit margins.csv --group annotator --svg pictures
 #[derive(Args)]
@@ -51,6 +51,7 @@ pub(crate) struct Names(HashMap<Box<str>, u32>);
 
 impl Names {
     pub(crate) fn number(&mut self, name: &str, column: Option<usize>) -> Result<u32, Refusal> {
+        let name = name.trim();
         if let Some(&number) = self.0.get(name) {
             return Ok(number);
         }
@@ -82,7 +83,11 @@ pub(crate) fn weight(weight: f64, column: usize) -> Result<f64, Refusal> {
 
 /// What messages call the file.
 pub(crate) fn name(file: &std::path::Path) -> String {
-    if file == std::path::Path::new("-") { "standard input".into() } else { file.display().to_string() }
+    if file == std::path::Path::new("-") {
+        "standard input".into()
+    } else {
+        printable(&file.to_string_lossy())
+    }
 }
 
 impl FitArgs {
@@ -122,6 +127,7 @@ impl FitArgs {
             best_by_bic: report.best_by_bic(),
             penalties: None,
             cross_validation: None,
+            cross_validation_error: None,
             predicts: None,
             calibration: vec![calibrated],
             sizes,

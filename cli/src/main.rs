@@ -16,7 +16,7 @@ mod summary;
 mod text;
 mod train;
 
-use clap::{Args, Parser, Subcommand};
+use clap::{Args, CommandFactory, Parser, Subcommand};
 use evaluate::{Evaluation, Request};
 use std::fs::File;
 use std::io::{self, Read};
@@ -58,18 +58,31 @@ enum Command {
     Simulate(simulate::Simulate),
 }
 
+/// A number for which `valid` holds.
+fn number(text: &str, valid: impl Fn(f64) -> bool, must: &str) -> Result<f64, String> {
+    match text.parse() {
+        Ok(x) if valid(x) => Ok(x),
+        _ => Err(format!("must be {must}")),
+    }
+}
+
+fn max_cv(text: &str) -> Result<f64, String> {
+    number(text, |x| (0.125..=100.0).contains(&x), "a number between 0.125 and 100")
+}
+
 /// How a table is read, and what is reported.
 #[derive(Args)]
 struct Common {
     /// The format of the file; by default by its name (.csv, .jsonl, .ndjson, .parquet), else by how it begins.
     #[arg(long, value_enum)]
     format: Option<FormatName>,
-    /// Column of weights ≥ 0: weight 3 counts as the row three times.
+    /// Column of weights ≥ 0. In fits and tests weight 3 counts as the row three times; intervals of calibration and
+    /// groups take it for one choice of more importance.
     #[arg(long, value_name = "COLUMN")]
     weight: Option<String>,
     /// The largest coefficient of variation of β that a fit may take, 1/8 to 100. Where the likelihood still rises
     /// there, it has no maximum worth the name, and the report says so.
-    #[arg(long, value_name = "CV", default_value_t = 5.0, allow_negative_numbers = true)]
+    #[arg(long, value_name = "CV", default_value_t = 5.0, allow_negative_numbers = true, value_parser = max_cv)]
     max_cv: f64,
     /// How many bins the calibration has: choices by the size of their margin.
     #[arg(long, value_name = "NUMBER", default_value_t = 10, value_parser = clap::value_parser!(u16).range(1..=1000))]
@@ -140,7 +153,10 @@ impl EvaluateArgs {
             path: &self.path,
             level: self.level.as_deref(),
         };
-        let evaluation = Evaluation::new(&request)?;
+        let evaluation = match Evaluation::new(&request) {
+            Ok(evaluation) => evaluation,
+            Err(message) => usage(&message),
+        };
         let input: Box<dyn Read> = if self.file == Path::new("-") {
             Box::new(io::stdin().lock())
         } else {
@@ -149,6 +165,11 @@ impl EvaluateArgs {
         output::write_to(self.output.as_deref(), |out| evaluation.run(input, out))?;
         Ok(ExitCode::SUCCESS)
     }
+}
+
+/// Ends as clap does for a wrong command line.
+fn usage(message: &str) -> ! {
+    Cli::command().error(clap::error::ErrorKind::ValueValidation, message).exit()
 }
 
 fn main() -> ExitCode {

@@ -1,34 +1,51 @@
 //! Files that appear whole or not at all.
 
-use std::fs;
-use std::io::{self, BufWriter, Write};
+use std::fs::{self, File};
+use std::io::{self, BufWriter, Seek, Write};
 use std::path::{Path, PathBuf};
-use tempfile::NamedTempFile;
 
-/// What is written beside the file's place, and moved there at the end.
+/// What is written without a name, on the disk where it belongs, and gets its name at the end. Whoever stops the
+/// process before leaves nothing behind.
 pub(crate) struct Pending {
-    file: BufWriter<NamedTempFile>,
+    file: BufWriter<File>,
+    folder: PathBuf,
     to: PathBuf,
 }
 
 impl Pending {
     pub(crate) fn new(to: &Path) -> io::Result<Self> {
+        // A link stays one, and what it leads to is replaced.
+        let to = fs::canonicalize(to).unwrap_or_else(|_| to.to_owned());
+        if to.is_dir() {
+            return Err(io::Error::new(io::ErrorKind::IsADirectory, format!("{} is a folder", to.display())));
+        }
         let folder = match to.parent() {
-            Some(folder) if folder != Path::new("") => folder,
-            _ => Path::new("."),
+            Some(folder) if folder != Path::new("") => folder.to_owned(),
+            _ => PathBuf::from("."),
         };
+        Ok(Self { file: BufWriter::new(tempfile::tempfile_in(&folder)?), folder, to })
+    }
+
+    /// A complete copy under a name of its own.
+    fn copy(self) -> io::Result<(tempfile::NamedTempFile, PathBuf)> {
+        let mut from = self.file.into_inner().map_err(|e| e.into_error())?;
+        from.rewind()?;
         let mut builder = tempfile::Builder::new();
         builder.prefix(".prefstrength-");
         // What any new file gets, less the process's umask.
         #[cfg(unix)]
         builder.permissions(std::os::unix::fs::PermissionsExt::from_mode(0o666));
-        Ok(Self { file: BufWriter::new(builder.tempfile_in(folder)?), to: to.to_owned() })
+        let mut copy = builder.tempfile_in(self.folder)?;
+        io::copy(&mut from, copy.as_file_mut())?;
+        if let Ok(old) = fs::metadata(&self.to) {
+            copy.as_file().set_permissions(old.permissions())?;
+        }
+        Ok((copy, self.to))
     }
 
     pub(crate) fn finish(self) -> io::Result<()> {
-        let Self { file, to } = self;
-        let file = file.into_inner().map_err(|e| e.into_error())?;
-        file.persist(to).map(|_| ()).map_err(|e| e.error)
+        let (copy, to) = self.copy()?;
+        copy.persist(to).map(|_| ()).map_err(|e| e.error)
     }
 }
 
@@ -42,16 +59,35 @@ impl Write for Pending {
     }
 }
 
+/// Output that knows whether whoever reads it has left.
+struct Read<W> {
+    out: W,
+    left: bool,
+}
+
+impl<W: Write> Write for Read<W> {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        let done = self.out.write(bytes);
+        self.left |= done.as_ref().is_err_and(|e| e.kind() == io::ErrorKind::BrokenPipe);
+        done
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        self.out.flush().inspect_err(|e| self.left |= e.kind() == io::ErrorKind::BrokenPipe)
+    }
+}
+
 /// Standard output, or a file that appears at the end. A pipe or a device is written as it comes.
 pub(crate) fn write_to(
     path: Option<&Path>,
     write: impl FnOnce(&mut dyn Write) -> Result<(), String>,
 ) -> Result<(), String> {
     let Some(path) = path else {
-        let mut out = BufWriter::new(io::stdout().lock());
+        let mut out = BufWriter::new(Read { out: io::stdout().lock(), left: false });
         let written = write(&mut out);
-        out.flush().map_err(|e| format!("output: {e}"))?;
-        return written;
+        let flushed = out.flush().map_err(|e| format!("output: {e}"));
+        // Who reads had enough: whatever failed failed for that.
+        return if out.get_ref().left { Ok(()) } else { written.and(flushed) };
     };
     let failed = |e: io::Error| format!("{}: {e}", path.display());
     if fs::metadata(path).is_ok_and(|m| !m.is_file() && !m.is_dir()) {
@@ -64,15 +100,18 @@ pub(crate) fn write_to(
     file.finish().map_err(failed)
 }
 
-/// Texts as files of a folder, which is made if it is not there: all of them, or none if one cannot be written.
+/// Texts as files of a folder, which is made if it is not there. They get their names when all of them are on the disk.
 pub(crate) fn write_folder(folder: &Path, files: &[(String, String)]) -> Result<(), String> {
     let failed = |e: io::Error| format!("{}: {e}", folder.display());
     fs::create_dir_all(folder).map_err(failed)?;
     let mut pending = Vec::new();
     for (name, text) in files {
         let mut file = Pending::new(&folder.join(name)).map_err(failed)?;
-        file.write_all(text.as_bytes()).and_then(|()| file.flush()).map_err(failed)?;
-        pending.push(file);
+        file.write_all(text.as_bytes()).map_err(failed)?;
+        pending.push(file.copy().map_err(failed)?);
     }
-    pending.into_iter().try_for_each(Pending::finish).map_err(failed)
+    for (copy, to) in pending {
+        copy.persist(to).map_err(|e| failed(e.error))?;
+    }
+    Ok(())
 }

@@ -21,10 +21,10 @@ pub(crate) enum Simulate {
 #[derive(Args)]
 pub(crate) struct MarginsArgs {
     /// E[β].
-    #[arg(long, default_value_t = 0.1, allow_negative_numbers = true)]
+    #[arg(long, default_value_t = 0.1, allow_negative_numbers = true, value_parser = mean)]
     mean: f64,
     /// Standard deviation of the log-ratio differences, which are normal around 0.
-    #[arg(long, default_value_t = 15.0, allow_negative_numbers = true)]
+    #[arg(long, default_value_t = 15.0, allow_negative_numbers = true, value_parser = size)]
     size: f64,
     #[command(flatten)]
     population: Population,
@@ -37,7 +37,7 @@ pub(crate) struct PairsArgs {
     #[arg(long, default_value_t = 5, value_parser = clap::value_parser!(u16).range(1..=1000))]
     features: u16,
     /// |w| of the policy, whose weights shrink from feature to feature and alternate in sign.
-    #[arg(long, default_value_t = 1.5, allow_negative_numbers = true)]
+    #[arg(long, default_value_t = 1.5, allow_negative_numbers = true, value_parser = size)]
     norm: f64,
     #[command(flatten)]
     population: Population,
@@ -49,7 +49,7 @@ struct Population {
     #[arg(long, value_enum, default_value_t = FamilyName::Gamma)]
     family: FamilyName,
     /// Coefficient of variation of β; 0 for plain DPO.
-    #[arg(long, default_value_t = 1.0, allow_negative_numbers = true)]
+    #[arg(long, default_value_t = 1.0, allow_negative_numbers = true, value_parser = cv)]
     cv: f64,
     /// How many choices.
     #[arg(long, short, default_value_t = 5000)]
@@ -74,6 +74,18 @@ enum FamilyName {
     Lognormal,
 }
 
+fn mean(text: &str) -> Result<f64, String> {
+    crate::number(text, |x| (1e-50..=1e50).contains(&x), "a number from 1e-50 to 1e50")
+}
+
+fn size(text: &str) -> Result<f64, String> {
+    crate::number(text, |x| (0.0..=1e50).contains(&x), "a number from 0 to 1e50")
+}
+
+fn cv(text: &str) -> Result<f64, String> {
+    crate::number(text, |x| (0.0..=1e3).contains(&x), "a number from 0 to 1000")
+}
+
 /// Strengths and choices, one after the other.
 struct Choices {
     beta: Beta,
@@ -91,9 +103,6 @@ impl Choices {
             FamilyName::Lognormal => Family::LogNormal,
         };
         let cv = population.cv;
-        if !(0.0..=1e3).contains(&cv) {
-            return Err("--cv: must lie between 0 and 1000".into());
-        }
         let beta = Beta::from_mean_v(family, mean, cv * cv).map_err(|e| format!("p(β): {e}"))?;
         let mut choices = Self {
             beta,
@@ -103,7 +112,9 @@ impl Choices {
             at: 0,
         };
         if population.own_strength {
-            choices.own = (0..population.groups).map(|_| choices.strength()).collect();
+            // No more than will choose.
+            let groups = population.number.min(population.groups.into());
+            choices.own = (0..groups).map(|_| choices.strength()).collect();
         }
         Ok(choices)
     }
@@ -145,13 +156,9 @@ impl Simulate {
             Self::Margins(args) => &args.population,
             Self::Pairs(args) => &args.population,
         };
-        let finite = |name: &str, x: f64| match x.is_finite() && x.abs() <= 1e50 {
-            true => Ok(x),
-            false => Err(format!("--{name}: must be a number, at most 1e50")),
-        };
         let (mean, size) = match self {
-            Self::Margins(args) => (args.mean, finite("size", args.size)?),
-            Self::Pairs(args) => (1.0, finite("norm", args.norm)?),
+            Self::Margins(args) => (args.mean, args.size),
+            Self::Pairs(args) => (1.0, args.norm),
         };
         let mut choices = Choices::new(population, mean)?;
         write_to(population.output.as_deref(), |out| {

@@ -25,6 +25,8 @@ pub(crate) struct Summary {
     pub(crate) best_by_bic: Option<Family>,
     pub(crate) penalties: Option<Penalties>,
     pub(crate) cross_validation: Option<CrossValidation>,
+    /// Why there is none that was asked for.
+    pub(crate) cross_validation_error: Option<String>,
     /// What cross-validation says of a spread: better, worse, or undecided.
     pub(crate) predicts: Option<Predicts>,
     pub(crate) calibration: Vec<Calibrated>,

@@ -24,11 +24,7 @@ pub(crate) fn present(summary: &Summary, common: &Common) -> Result<ExitCode, St
     } else {
         report(summary)
     };
-    write_to(None, |out| match out.write_all(text.as_bytes()) {
-        // The reader had enough.
-        Err(e) if e.kind() == std::io::ErrorKind::BrokenPipe => Ok(()),
-        written => written.map_err(|e| format!("output: {e}")),
-    })?;
+    write_to(None, |out| out.write_all(text.as_bytes()).map_err(|e| format!("output: {e}")))?;
     Ok(if summary.is_fit { ExitCode::SUCCESS } else { ExitCode::from(NO_FIT) })
 }
 
@@ -109,6 +105,9 @@ fn report(summary: &Summary) -> String {
     let _ = writeln!(text, "  => {}", summary.verdict_text);
     if let Some(predicts) = summary.predicts {
         let _ = writeln!(text, "  => {}", predicts.words());
+    }
+    if let Some(error) = &summary.cross_validation_error {
+        let _ = writeln!(text, "  no cross-validation: {error}");
     }
     text.push_str(&advice(summary));
     text.push_str(&policy(summary));
@@ -370,7 +369,13 @@ fn of_groups(groups: &Groups) -> String {
 
 /// At most so many characters, none of which is a control character.
 pub(crate) fn shorten(name: &str, most: usize) -> String {
-    let clean: String = name.chars().take(most + 1).map(|c| if c.is_control() { '·' } else { c }).collect();
+    // Characters that turn the direction of text are none to print, either.
+    let clean = |c: char| match c {
+        '\u{200b}'..='\u{200f}' | '\u{2028}'..='\u{202e}' | '\u{2060}'..='\u{206f}' | '\u{feff}' => '·',
+        c if c.is_control() => '·',
+        c => c,
+    };
+    let clean: String = name.chars().take(most + 1).map(clean).collect();
     if clean.chars().count() <= most {
         return clean;
     }

@@ -6,7 +6,7 @@ use crate::fit::{Names, name, weight};
 use crate::input::{Row, Table};
 use crate::progress::Progress;
 use crate::summary::{Described, Penalties, Predicts, Summary, describing, has_fit, verdict_name};
-use crate::text::present;
+use crate::text::{present, shorten};
 use clap::Args;
 use prefstrength::learn::{self, ByGroup, Family, LearnError, Pairs, TrainOptions, Trained, Weighted};
 use std::path::PathBuf;
@@ -40,18 +40,28 @@ pub(crate) struct TrainArgs {
     #[arg(long, value_name = "COLUMN")]
     group: Option<String>,
     /// λ ≥ 0 of the penalty ½λ|w|²: a normal prior of variance 1/λ on every weight, in the units of its feature.
-    #[arg(long, value_name = "LAMBDA", default_value_t = 0.0, allow_negative_numbers = true)]
+    #[arg(long, value_name = "LAMBDA", default_value_t = 0.0, allow_negative_numbers = true, value_parser = ridge)]
     ridge: f64,
     /// τ > 0 of the penalty ½cv²/τ²: a half-normal prior on cv.
-    #[arg(long, value_name = "TAU", allow_negative_numbers = true)]
+    #[arg(long, value_name = "TAU", allow_negative_numbers = true, value_parser = prior_cv)]
     prior_cv: Option<f64>,
     /// Cross-validate with so many folds.
-    #[arg(long, value_name = "FOLDS")]
+    #[arg(long, value_name = "FOLDS", value_parser = clap::value_parser!(u32).range(2..))]
     folds: Option<u32>,
     #[command(flatten)]
     common: Common,
 }
 
+fn ridge(text: &str) -> Result<f64, String> {
+    crate::number(text, |x| (0.0..=1e100).contains(&x), "a number from 0 to 1e100")
+}
+
+fn prior_cv(text: &str) -> Result<f64, String> {
+    crate::number(text, |x| (1e-100..=1e100).contains(&x), "a number from 1e-100 to 1e100")
+}
+
+/// Most features, as the library has it.
+const MAX_FEATURES: usize = 4096;
 /// The group column that is taken without being asked for.
 const GROUP: &str = "group_id";
 
@@ -70,8 +80,13 @@ impl TrainArgs {
         progress.phase("training");
         let report = learn::train_all(&pairs, &options).map_err(failed)?;
         progress.phase("cross-validating");
-        let folds = |folds| learn::cross_validate(&pairs, &options, folds).map_err(failed);
-        let cross_validation = self.folds.map(folds).transpose()?;
+        // Where it fails the rest of the report is as good as ever.
+        let (cross_validation, cross_validation_error) =
+            match self.folds.map(|folds| learn::cross_validate(&pairs, &options, folds)) {
+                None => (None, None),
+                Some(Ok(held_out)) => (Some(held_out), None),
+                Some(Err(error)) => (None, Some(error.to_string())),
+            };
         drop(progress);
         let families = Family::ALL.map(|family| Described::of_trained(&report, family, &features));
         let described_by = describing(&families);
@@ -123,6 +138,7 @@ impl TrainArgs {
             penalties: penalised.then_some(Penalties { ridge: self.ridge, prior_cv: self.prior_cv }),
             predicts: cross_validation.as_ref().map(|held_out| Predicts::of(held_out, described_by)),
             cross_validation,
+            cross_validation_error,
             calibration,
             sizes,
             described_by,
@@ -134,20 +150,27 @@ impl TrainArgs {
     fn read(&self, progress: &mut Progress) -> Result<(Pairs, Vec<String>, Names), String> {
         let table = Table::open(&self.file, self.common.format.map(Into::into)).map_err(|e| e.to_string())?;
         let find = |name: &String| table.column(name).map_err(|e| e.to_string());
-        let features =
-            if self.features.is_empty() { numbered(table.columns()) } else { self.features.clone() };
-        if features.is_empty() {
-            return Err(format!(
-                "{}: no feature columns f1, f2, …: name them with --features; the columns are {}",
-                name(&self.file),
-                table.columns().iter().take(20).map(String::as_str).collect::<Vec<_>>().join(", ")
-            ));
+        let by_default = table.columns().iter().any(|c| c == GROUP).then(|| GROUP.to_owned());
+        let group = self.group.clone().or(by_default);
+        let features = if self.features.is_empty() {
+            // What is a weight or a group is not a feature, too.
+            let others = [self.common.weight.as_ref(), group.as_ref()];
+            numbered(table.columns()).filter(|name| !others.contains(&Some(name))).cloned().collect()
+        } else {
+            self.features.clone()
+        };
+        if features.is_empty() || features.len() > MAX_FEATURES {
+            let what = match features.len() {
+                0 => "no feature columns f1, f2, …: name them with --features".to_owned(),
+                n => format!("{n} feature columns; 1 to {MAX_FEATURES} can be learned from"),
+            };
+            let columns: Vec<String> = table.columns().iter().take(20).map(|c| shorten(c, 40)).collect();
+            return Err(format!("{}: {what}; the columns are {}", name(&self.file), columns.join(", ")));
         }
         let mut columns = features.iter().map(find).collect::<Result<Vec<_>, _>>()?;
         let weighted = self.common.weight.as_ref().map(find).transpose()?;
         columns.extend(weighted);
-        let by_default = table.columns().iter().any(|c| c == GROUP).then(|| GROUP.to_owned());
-        let group = self.group.clone().or(by_default).as_ref().map(find).transpose()?;
+        let group = group.as_ref().map(find).transpose()?;
         let dim = features.len();
         let (mut numbers, mut weights) = (Vec::new(), weighted.map(|_| Vec::new()));
         let (mut names, mut of) = (Names::default(), group.map(|_| Vec::new()));
@@ -180,9 +203,8 @@ impl TrainArgs {
 }
 
 /// The columns f1, f2, …, in the order of the table.
-fn numbered(columns: &[String]) -> Vec<String> {
-    let is = |name: &&String| {
+fn numbered(columns: &[String]) -> impl Iterator<Item = &String> {
+    columns.iter().filter(|name| {
         name.strip_prefix('f').is_some_and(|n| !n.is_empty() && n.bytes().all(|b| b.is_ascii_digit()))
-    };
-    columns.iter().filter(is).cloned().collect()
+    })
 }

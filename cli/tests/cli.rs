@@ -297,8 +297,6 @@ fn bad_files_are_refused() {
     }
     contains(&place.refused("fit nowhere.csv"), &["nowhere.csv"]);
     place.file("bad.csv", "margin\n1\n-0.5\n");
-    contains(&place.refused("fit bad.csv --max-cv 0"), &["largest cv"]);
-    contains(&place.refused("fit bad.csv --max-cv NaN"), &["largest cv"]);
     contains(&place.refused("fit bad.csv --group who"), &["no column `who`"]);
     place.file("bad.csv", "margin,who\n1,a\n-0.5,\n");
     contains(&place.refused("fit bad.csv --group who"), &["line 3, column `who`: the group is empty"]);
@@ -405,10 +403,16 @@ fn what_a_policy_cannot_learn_is_said() {
     contains(&place.refused("train empty.csv"), &["there are no rows"]);
     place.file("bad.csv", "pair_id,f1,f2\n1,0.5,2\n2,0.1,\n");
     contains(&place.refused("train bad.csv"), &["bad.csv, line 3, column `f2`"]);
-    place.file("two.csv", "f1\n1\n-0.5\n");
-    contains(&place.refused("train two.csv --folds 3"), &["folds"]);
-    contains(&place.refused("train two.csv --ridge -1"), &["ridge"]);
-    contains(&place.refused("train two.csv --prior-cv 0"), &["prior"]);
+    // A feature of a single pair is separable without the fold that it is in.
+    let rare = rows(&|i| format!("{i},{},{}\n", i * 7 % 11 - 4, if i < 2 { 2 * i - 1 } else { 0 }));
+    place.file("rare.csv", format!("pair_id,f1,f2\n{rare}"));
+    let report = place.json("train rare.csv --folds 5");
+    assert_eq!(report["cross_validation"], Value::Null);
+    contains(report["cross_validation_error"].as_str().unwrap(), &["without fold", "rises without end"]);
+    contains(
+        &place.text("train rare.csv --folds 400"),
+        &["no cross-validation: there must be at least 2 folds"],
+    );
 }
 
 #[test]
@@ -436,7 +440,29 @@ fn evaluate_is_complete_or_not_there() {
         contains(&place.refused(&format!("evaluate bad.csv -o {output}")), &["line 3"]);
     }
     assert_eq!(fs::read(place.path("old.csv")).unwrap(), b"old");
-    contains(&place.refused("evaluate rows.csv --level avx2"), &["--level"]);
+}
+
+/// Files that are there keep what they are: links, and who may read them.
+#[cfg(unix)]
+#[test]
+fn outputs_keep_links_and_modes() {
+    use std::os::unix::fs::{PermissionsExt, symlink};
+    let place = Place::new();
+    place.file("old.csv", "old");
+    fs::set_permissions(place.path("old.csv"), PermissionsExt::from_mode(0o600)).unwrap();
+    symlink("old.csv", place.path("link.csv")).unwrap();
+    place.text("simulate margins -n 3 -o link.csv");
+    assert!(fs::symlink_metadata(place.path("link.csv")).unwrap().is_symlink());
+    assert_eq!(fs::read_to_string(place.path("old.csv")).unwrap(), place.text("simulate margins -n 3"));
+    assert_eq!(fs::metadata(place.path("old.csv")).unwrap().permissions().mode() & 0o777, 0o600);
+    place.text("simulate margins -n 3 -o new.csv");
+    assert_ne!(fs::metadata(place.path("new.csv")).unwrap().permissions().mode() & 0o044, 0);
+    // A folder where a file is to be: no picture is written.
+    place.text("simulate margins -n 3000 -o margins.csv");
+    fs::create_dir_all(place.path("pictures/strength.svg")).unwrap();
+    contains(&place.refused("fit margins.csv --svg pictures"), &["strength.svg is a folder"]);
+    assert_eq!(names(&place.path("pictures")), ["strength.svg"]);
+    contains(&place.refused("simulate margins -o pictures"), &["is a folder"]);
 }
 
 #[test]
@@ -447,17 +473,39 @@ fn simulations_repeat() {
     assert_ne!(one, place.text("simulate pairs -n 50 --groups 4 --family lognormal --seed 2"));
     assert!(one.starts_with("pair_id,group_id,f1,f2,f3,f4,f5\n1,1,") && one.lines().count() == 51);
     assert_eq!(place.text("simulate margins -n 0"), "margin\n");
-    contains(&place.refused("simulate margins --cv -1"), &["--cv"]);
-    contains(&place.refused("simulate margins --mean 0"), &["mean"]);
-    contains(&place.refused("simulate pairs --norm inf"), &["--norm"]);
     contains(&place.refused("simulate margins -o no/such/folder.csv"), &["no/such/folder.csv"]);
 }
 
 #[test]
 fn command_lines_are_checked_and_taught() {
     let place = Place::new();
-    for args in ["", "fit", "fit a b", "fit a --bins 0", "fit a --format xml", "learn a", "train a --folds x"]
-    {
+    // The file is there, so that only the command line is wrong.
+    place.file("a", "margin,k,theta\n1,2,3\n");
+    for args in [
+        "",
+        "fit",
+        "fit a b",
+        "fit a --bins 0",
+        "fit a --format xml",
+        "learn a",
+        "train a --folds x",
+        "fit a --max-cv 0",
+        "fit a --max-cv NaN",
+        "train a --max-cv 1e-300",
+        "train a --folds 1",
+        "train a --ridge -1",
+        "train a --ridge inf",
+        "train a --prior-cv 0",
+        "evaluate a --level avx2",
+        "evaluate a --path plan --level foo",
+        "evaluate a --path gpu",
+        "evaluate a --precision f16",
+        "evaluate a --function lerch --path plan",
+        "simulate margins --cv -1",
+        "simulate margins --mean 0",
+        "simulate pairs --norm inf",
+        "simulate margins --own-strength",
+    ] {
         let out = place.run(args);
         assert_eq!(out.status.code(), Some(2), "{args}");
         assert!(out.stdout.is_empty());
@@ -473,5 +521,24 @@ fn command_lines_are_checked_and_taught() {
         let text = place.text(args);
         contains(&text, parts);
         assert!(text.lines().all(|line| line.chars().count() <= 110), "{args}");
+    }
+}
+
+/// `| head` is no failure: no message, and status 0.
+#[test]
+fn a_reader_may_leave() {
+    let place = Place::new();
+    place.text("simulate margins -n 2000 -o margins.csv");
+    for args in ["simulate margins -n 100000", "fit margins.csv --json", "fit margins.csv"] {
+        let mut child = Command::new(env!("CARGO_BIN_EXE_prefstrength"))
+            .args(args.split(' '))
+            .current_dir(place.path(""))
+            .stdout(Stdio::piped())
+            .stderr(Stdio::piped())
+            .spawn()
+            .unwrap();
+        drop(child.stdout.take());
+        let out = child.wait_with_output().unwrap();
+        assert_eq!((out.status.code(), out.stderr.as_slice()), (Some(0), &b""[..]), "{args}");
     }
 }

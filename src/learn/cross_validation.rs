@@ -53,7 +53,8 @@ impl CrossValidation {
 /// it counts how much spread is enough for prediction: it may fall while the likelihood of the pairs at hand rises.
 ///
 /// # Errors
-/// As [`train`](super::train), of any fold; [`LearnError::Folds`] unless 2 ≤ `folds` ≤ pairs (groups).
+/// [`LearnError::Fold`] where the pairs without a fold have no answer, as [`train`](super::train) has none (a feature
+/// that is seen in a single pair can do that); [`LearnError::Folds`] unless 2 ≤ `folds` ≤ pairs (groups).
 ///
 /// ```
 /// use prefstrength::learn::{self, Family, Pairs, TrainOptions};
@@ -83,12 +84,8 @@ pub fn cross_validate(
     for out in 0..folds {
         let weights: Vec<f64> =
             (0..pairs.len()).map(|i| if fold(i) == out { 0.0 } else { whole(i) }).collect();
-        let training = Training::new(pairs, Some(&weights), options)?;
-        let fixed = training.fixed()?;
-        training.score_test(&fixed.trained.w)?;
-        let spreads = [Family::Gamma, Family::LogNormal].map(|family| training.spread(family, &fixed));
-        let [gamma, lognormal] = spreads;
-        let trained = [fixed.trained, gamma?, lognormal?];
+        let trained = trained(pairs, &weights, options)
+            .map_err(|error| LearnError::Fold { fold: out, error: Box::new(error) })?;
         let mut base = Vec::new();
         for (f, trained) in trained.iter().enumerate() {
             let nll = losses(pairs, trained)?;
@@ -112,6 +109,15 @@ pub fn cross_validate(
         family.gain_error = (n * variance).sqrt();
     }
     Ok(CrossValidation { folds, families })
+}
+
+/// Every family on the pairs that have a weight.
+fn trained(pairs: &Pairs, weights: &[f64], options: &TrainOptions) -> Result<[Trained; 3], LearnError> {
+    let training = Training::new(pairs, Some(weights), options)?;
+    let fixed = training.fixed()?;
+    training.score_test(&fixed.trained.w)?;
+    let [gamma, lognormal] = [Family::Gamma, Family::LogNormal].map(|family| training.spread(family, &fixed));
+    Ok([fixed.trained, gamma?, lognormal?])
 }
 
 /// What is dealt out as a whole: the place among the groups of every pair, or, without groups, none: pairs are.

@@ -55,7 +55,7 @@ pub enum LearnError {
         /// Which feature of it, from 0.
         feature: usize,
     },
-    /// A feature is 0 in all pairs, or a linear combination of those before it.
+    /// A feature is 0, or below 1e-100, in all pairs that count, or a linear combination of those before it.
     Collinear {
         /// Which one, from 0.
         feature: usize,
@@ -68,6 +68,13 @@ pub enum LearnError {
     Folds,
     /// Sums under another p(β) do not add up.
     OtherBeta,
+    /// A fold of a cross-validation has no answer.
+    Fold {
+        /// Which one, from 0.
+        fold: u32,
+        /// Why.
+        error: Box<LearnError>,
+    },
     /// A number for [`Trainable`](super::Trainable) is NaN or infinite.
     NotFinite,
     /// A parameter outside its domain.
@@ -98,11 +105,14 @@ impl fmt::Display for LearnError {
                 return write!(f, "pair {pair}, feature {feature}: NaN, infinite, or beyond ±1e100");
             }
             Self::Collinear { feature } => {
-                return write!(f, "feature {feature} is 0 or a linear combination of those before it");
+                return write!(f, "feature {feature} is 0 (below 1e-100) or a linear combination of those before it");
             }
             Self::Ridge => "the ridge must be finite and not negative",
             Self::PriorCv => "the scale of the prior of cv must be finite and positive",
             Self::Folds => "there must be at least 2 folds, and no more than pairs or groups",
+            Self::Fold { fold, error } => {
+                return write!(f, "without fold {fold} of the cross-validation: {error}");
+            }
             Self::OtherBeta => "sums under another p(β) do not add up",
             Self::NotFinite => "a parameter is NaN or infinite",
             Self::Param(error) => return error.fmt(f),
@@ -116,6 +126,7 @@ impl core::error::Error for LearnError {
         match self {
             Self::Param(error) => Some(error),
             Self::Batch(error) => Some(error),
+            Self::Fold { error, .. } => Some(&**error),
             _ => None,
         }
     }

@@ -34,12 +34,12 @@ impl Default for Options {
 pub enum Spread {
     /// `Fixed` has none.
     Fixed,
-    /// The maximum is at v = 0: plain DPO.
+    /// The maximum is at v = 0: plain DPO. No better one was found, here and in `Interior`.
     Boundary,
     /// A maximum with v > 0.
     Interior,
-    /// The likelihood still rises at the largest cv: `beta` is where it was stopped, and not a fit. Whether there is
-    /// a maximum beyond, a larger cap tells; few choices often have none.
+    /// The likelihood still rises at the largest cv, or as a policy grows and grows: `beta` is where it was stopped,
+    /// and not a fit. Whether there is a maximum beyond, a larger cap tells; few choices often have none.
     Unbounded,
     /// The method stopped short of a maximum: `beta` is where, and not a fit.
     NotConverged,
@@ -99,14 +99,15 @@ impl Fit {
         self.criterion(2.0)
     }
 
-    /// Schwarz's criterion, k ln n − 2 ln L, n the total weight; `None` without a maximum.
+    /// Schwarz's criterion, k ln n − 2 ln L, n the total weight; `None` without a maximum, and for n < 1.
     #[must_use]
     pub fn bic(&self) -> Option<f64> {
         self.criterion(self.weight.ln())
     }
 
     fn criterion(&self, price: f64) -> Option<f64> {
-        self.is_maximum().then(|| f64::from(self.family.parameters()) * price - 2.0 * self.log_likelihood)
+        (self.is_maximum() && price >= 0.0)
+            .then(|| f64::from(self.family.parameters()) * price - 2.0 * self.log_likelihood)
     }
 }
 
@@ -239,6 +240,17 @@ pub(super) fn fit_spread<M: Margins>(
         return finish(data, family, Spread::NotConverged, &best);
     }
     classify(data, family, &best)
+}
+
+/// The minima that the usual starts lead to, as (ln u, s).
+pub(super) fn search<M: Margins>(
+    data: &mut Data<M>,
+    family: Family,
+    options: &Options,
+) -> Result<Vec<[f64; 2]>, LearnError> {
+    let (cap, ln_u) = (options.max_cv.asinh(), -mean_ln_size(data)?);
+    let starts = STARTS.map(|s| [ln_u, s.min(0.9 * cap)]);
+    Ok(solve(data, family, &starts, cap, options)?.iter().map(|found| found.point.y).collect())
 }
 
 /// The minima that the starts lead to.

@@ -1,6 +1,7 @@
 //! Who decides strongly, who weakly.
 
 use super::{Beta, LearnError};
+use crate::special::incomplete_gamma::Point;
 use crate::special::normal::normal_cdf;
 use std::collections::BTreeMap;
 
@@ -107,15 +108,17 @@ pub struct Averages {
 /// Whether the choices of a group have something in common that p(β) does not know.
 ///
 /// Under one p(β), drawn anew for every choice, residuals r of different choices are independent with mean 0. Then
-/// S = Σ over groups of Σ rᵢrⱼ, i ≠ j, has mean 0 and the variance 2 Σ Σ rᵢ²rⱼ², and z = S/√variance is standard
-/// normal for many groups. z is large where some groups decide strongly throughout, others weakly. That
-/// the policy is an estimate lowers it a little, by at most about (parameters)/√(2·groups).
+/// S = Σ over groups of Σ rᵢrⱼ, i ≠ j, has mean 0 and the variance 2 Σ Σ rᵢ²rⱼ², and z = S/√variance has variance 1.
+/// It is skew where there are few groups or a few that outweigh the rest: about Σ V(χ²₁ − 1) with V = Σ r² of every
+/// group, whose tail is that of a χ² with as much skewness, of (Σ V²)³/(Σ V³)² degrees of freedom. z is large where
+/// some groups decide strongly throughout, others weakly. That the policy is an estimate lowers it a little, by at
+/// most about (parameters)/√(2·groups).
 #[derive(Clone, Copy, Debug, PartialEq)]
 #[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
 pub struct Alike {
     /// S in units of its standard deviation.
     pub z: f64,
-    /// P(Z ≥ z) of a standard normal: one-sided.
+    /// P of as much or more: one-sided.
     pub p: f64,
     /// Groups that count: those with two choices or more.
     pub groups: usize,
@@ -234,11 +237,24 @@ impl ByGroup {
         let variance =
             counting().map(|g| 2.0 * (g.residuals[1] * g.residuals[1] - g.residuals[2])).sum::<f64>();
         let (z, groups) = (sum / variance.sqrt(), counting().count());
+        let power = |n: i32| counting().map(|g| g.residuals[1].powi(n)).sum::<f64>();
+        let freedom = power(2).powi(3) / power(3).powi(2);
         (groups >= GROUPS && variance > 0.0 && z.is_finite()).then(|| Alike {
             z,
-            p: normal_cdf((-z, 0.0)),
+            p: upper_tail(freedom, z),
             groups,
         })
+    }
+}
+
+/// P((χ²_f − f)/√(2f) ≥ z).
+fn upper_tail(f: f64, z: f64) -> f64 {
+    let at = f + z * (2.0 * f).sqrt();
+    match f {
+        _ if at <= 0.0 => 1.0,
+        0.0..1e8 => Point::from_scale(0.5 * f, at, 2.0).tails().q,
+        // Normal, to 1e-5.
+        _ => normal_cdf((-z, 0.0)),
     }
 }
 

@@ -112,8 +112,8 @@ impl fmt::Display for Verdict {
                 };
                 return write!(
                     f,
-                    "no finite maximum ({names}): at the cap cv = {max_cv} the likelihood still rises with the \
-                     spread; this is not a fit"
+                    "no finite maximum ({names}): the likelihood still rises with the spread, up to the cap cv = \
+                     {max_cv} or with ever larger margins; this is not a fit"
                 );
             }
             Self::NotConverged => "not converged: do not use these figures",

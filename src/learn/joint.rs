@@ -194,6 +194,9 @@ impl<'a> Problem<'a> {
     /// [`LearnError::Collinear`].
     pub(super) fn metric(&self) -> Result<Cholesky, LearnError> {
         let dim = self.pairs.dim();
+        if let Some(feature) = self.pairs.without_size(self.ridge == 0.0) {
+            return Err(LearnError::Collinear { feature });
+        }
         let mut lower = self.gram(|_, _| 0.25).ok_or(LearnError::NoMargins)?;
         for i in 0..dim {
             lower[i * dim + i] += self.ridge;
@@ -323,8 +326,10 @@ impl<'a> Problem<'a> {
                 if done { None } else { self.step(family, metric, &now, &hessian, free, cap, &mut damping)? };
             let Some(next) = next else {
                 // Rounding may end the search a little above the aim.
-                let near = gradient < 1e-3 && iterations < max_iterations;
-                let converged = converged || near && (idle < IDLE || reach() < 1e3 * REACH);
+                let near = gradient < 1e-3 && (idle < IDLE || reach() < 1e3 * REACH);
+                // Large weights have small standard errors.
+                let near = near || (gradient.is_finite() && reach() < REACH);
+                let converged = converged || (near && iterations < max_iterations);
                 return Ok(Some(Solution {
                     point: now,
                     hessian: exact,

@@ -40,6 +40,7 @@ mod joint;
 mod margins;
 mod newton;
 mod pairs;
+mod starts;
 mod totals;
 mod train;
 mod trainable;

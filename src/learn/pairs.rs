@@ -6,6 +6,9 @@ use super::cholesky::dot;
 /// Largest feature: squares, and sums of squares, stay finite.
 const LARGEST: f64 = 1e100;
 
+/// A feature that is smaller in all pairs is 0: its squares would be.
+const SMALLEST: f64 = 1e-100;
+
 /// Most features: a matrix of their products is 128 MiB then.
 const MAX_DIM: usize = 4096;
 
@@ -105,6 +108,12 @@ impl Pairs {
     pub fn margins(&self, w: &[f64]) -> Result<Vec<f64>, LearnError> {
         crate::batch::length("w", Some(w), self.dim)?;
         Ok(self.rows().map(|f| dot(w, f)).collect())
+    }
+
+    /// A feature whose squares are nothing in all pairs; none if that does not matter.
+    pub(super) fn without_size(&self, matters: bool) -> Option<usize> {
+        let small = |j: &usize| self.rows().all(|f| f[*j].abs() < SMALLEST);
+        (0..self.dim).filter(|_| matters).find(small)
     }
 
     /// The features of some pairs.

@@ -5,17 +5,20 @@ use super::cholesky::{Cholesky, add_scaled, dot};
 use super::heterogeneity::least;
 use super::joint::{Problem, Solution};
 use super::pairs::total_weight;
-use super::{Beta, Family, LearnError, LikelihoodRatio, Pairs, ScoreTest, Spread, Verdict};
+use super::{Beta, Family, LearnError, LikelihoodRatio, Pairs, ScoreTest, Spread, Verdict, starts};
 use crate::batch::{Batch, Rows};
 use crate::special::sigmoid;
+use core::cell::OnceCell;
 use core::cmp::Ordering;
 use std::collections::BTreeMap;
 
 /// Gain in what is maximised over `Fixed` that is none.
 const NO_GAIN: f64 = 1e-6;
-/// Where the spread starts: s of v = sinh² s. From well inside, also where the likelihood falls as v leaves 0: it
-/// is not concave, and a local maximum at the boundary proves little.
-const STARTS: [f64; 3] = [0.8, 0.2, 1.6];
+/// Where the spread starts beside the w of `Fixed`: s of v = sinh² s. From well inside, also where the likelihood
+/// falls as v leaves 0: it is not concave, and a local maximum at the boundary proves little.
+const STARTS: [f64; 2] = [0.8, 1.6];
+/// A policy so many times as long as that of `Fixed`, and no end of it, is on its way to infinity.
+const FAR: f64 = 1e3;
 
 /// Limits and penalties of [`train`].
 #[derive(Clone, Copy, Debug, PartialEq)]
@@ -49,7 +52,7 @@ pub struct TrainedErrors {
     /// Of cv, by the delta method.
     pub cv: Option<f64>,
     /// Of cv by the sandwich H⁻¹(Σ ggᵀ)H⁻¹, with scores g summed within groups first if the pairs have groups:
-    /// it holds for dependent choices of one group, and asks for many groups.
+    /// it holds for dependent choices of one group, and asks for many groups. `None` for fewer than 10.
     pub cv_robust: Option<f64>,
 }
 
@@ -95,7 +98,8 @@ impl Trained {
         self.criterion(2.0)
     }
 
-    /// Schwarz's criterion, k ln n − 2 ln L, n the total weight; `None` without a maximum, and with penalties.
+    /// Schwarz's criterion, k ln n − 2 ln L, n the total weight; `None` without a maximum, with penalties, and for
+    /// n < 1.
     #[must_use]
     pub fn bic(&self) -> Option<f64> {
         self.criterion(self.weight.ln())
@@ -103,7 +107,8 @@ impl Trained {
 
     fn criterion(&self, price: f64) -> Option<f64> {
         let parameters = self.w.len() as f64 + f64::from(self.family.parameters() - 1);
-        (self.is_maximum() && self.penalty == 0.0).then_some(parameters * price - 2.0 * self.log_likelihood)
+        (self.is_maximum() && self.penalty == 0.0 && price >= 0.0)
+            .then_some(parameters * price - 2.0 * self.log_likelihood)
     }
 }
 
@@ -118,7 +123,7 @@ pub struct TrainingReport {
     /// LogNormal.
     pub lognormal: Trained,
     /// The score test at plain DPO, with all of w as nuisance. It is of the form that holds for any good estimate
-    /// of w, so that a ridge does no harm (J. Neyman's C(α)); `z` by the expected information, `z_outer` by the
+    /// of w; with a ridge, w goes one step of Newton's method without it first (J. Neyman's C(α)); `z` by the expected information, `z_outer` by the
     /// sum of squares of efficient scores, summed within groups first if the pairs have groups.
     pub score: ScoreTest,
     /// The options.
@@ -173,11 +178,12 @@ impl TrainingReport {
 /// Σ w ln E\[σ(β w·f)\] − ½λ|w|² − ½cv²/τ² over w and v = cv² ≥ 0.
 ///
 /// * Method: Newton's in (u, s), w = u cosh s, v = sinh² s, which takes out most of the correlation (above 0.9)
-///   between the scale of w and the spread; damped, from three spreads and the w of `Fixed`; the best of the
-///   maxima. Second derivatives are differences of analytic gradients. Feature `rayon`: on several threads, the same
+///   between the scale of w and the spread; damped; the best of the maxima that several starts lead to, along the w of
+///   `Fixed` and along one that no single pair can bend. Second derivatives are differences of analytic gradients. Feature `rayon`: on several threads, the same
 ///   bits.
-/// * What is found is stationary ([`Trained::gradient`]) and better than v = 0; that nothing else is better yet,
-///   three starts make likely and not certain.
+/// * What is found is stationary ([`Trained::gradient`]) and no worse than v = 0; that nothing else is better yet,
+///   the starts make likely and not certain. It asks for many more pairs than features: with ten pairs a feature, there
+///   is mostly no maximum.
 /// * Time: some 40 passes of n·(40 ns + d²/10 ns) per family, n pairs of d features.
 /// * For a policy that is not linear, train a [`Trainable`](super::Trainable) beside it.
 ///
@@ -261,6 +267,8 @@ pub(super) struct FixedTrained {
     solution: Solution,
     /// Whether what is maximised falls as v leaves 0.
     falling: bool,
+    /// Another policy to start from, made when it is first asked for.
+    direction: OnceCell<Option<Vec<f64>>>,
 }
 
 impl<'a> Training<'a> {
@@ -296,22 +304,28 @@ impl<'a> Training<'a> {
         let separable = rows.all(|(_, f)| dot(&solution.point.u, f) >= 0.0);
         if self.problem.ridge == 0.0 {
             let zero = solution.point.u.iter().all(|&u| u == 0.0);
-            if !solution.converged || (separable && !zero) {
+            // Out of iterations is another matter.
+            let astray = !solution.converged && solution.iterations < self.options.max_iterations;
+            if astray || (separable && !zero) {
                 return Err(LearnError::Separable);
             }
         }
         let spread = if solution.converged { Spread::Fixed } else { Spread::NotConverged };
         let falling = self.problem.slope_at_zero(&solution.point.u)? >= 0.0;
         let trained = self.finish(Family::Fixed, spread, &solution)?;
-        Ok(FixedTrained { trained, solution, falling })
+        Ok(FixedTrained { trained, solution, falling, direction: OnceCell::new() })
     }
 
     pub(super) fn spread(&self, family: Family, fixed: &FixedTrained) -> Result<Trained, LearnError> {
         let cap = self.options.max_cv.asinh();
-        let mut solutions: Vec<Solution> = Vec::with_capacity(STARTS.len());
-        for s in STARTS {
-            let start = (fixed.solution.point.u.clone(), s.min(0.9 * cap));
-            let limit = self.options.max_iterations;
+        let w = &fixed.solution.point.u;
+        let other = fixed.direction.get_or_init(|| starts::direction(&self.problem, &self.metric));
+        let mut all: Vec<_> = STARTS.iter().map(|s| (w.clone(), s.min(0.9 * cap))).collect();
+        for w in [Some(w), other.as_ref()].into_iter().flatten() {
+            all.extend(starts::along(&self.problem, w, family, cap, self.options.max_cv));
+        }
+        let (mut solutions, limit): (Vec<Solution>, u32) = (Vec::new(), self.options.max_iterations);
+        for start in all {
             solutions.extend(self.problem.newton(family, &self.metric, start, cap, limit, &solutions)?);
         }
         let best = solutions.into_iter().reduce(|a, b| if b.point.value < a.point.value { b } else { a });
@@ -327,8 +341,9 @@ impl<'a> Training<'a> {
         let spread = match () {
             // At v = 0 w is that of `Fixed`, unless one of the two is not done.
             () if gain < -slack || at_zero => Spread::NotConverged,
-            () if best.rising => Spread::Unbounded,
+            () if best.rising && best.converged => Spread::Unbounded,
             () if best.converged && best.hessian.is_some() => Spread::Interior,
+            () if self.metric.square(&best.point.u) > FAR * FAR * self.metric.square(w) => Spread::Unbounded,
             () => Spread::NotConverged,
         };
         self.finish(family, spread, &best)
@@ -395,7 +410,37 @@ impl<'a> Training<'a> {
     /// Of v = 0 at some w. With x = w·f, σ = σ(x), for every pair: a = (1 − σ)f is the score of w and
     /// (1 − σ)b, b = ½x²(1 − 2σ), that of v; their expected information is Σ w σ(1 − σ)(f, b)(f, b)ᵀ. The efficient
     /// score takes away what w explains: (1 − σ)(b − k·f), k = I_ww⁻¹I_wv.
+    ///
+    /// A ridge moves w by more than the efficient score forgives: one step of Newton's method without it leads back.
     pub(super) fn score_test(&self, w: &[f64]) -> Result<ScoreTest, LearnError> {
+        if self.problem.ridge > 0.0
+            && let Some(step) = self.step_without_ridge(w)?
+        {
+            let w: Vec<f64> = w.iter().zip(step).map(|(w, x)| w + x).collect();
+            if let Ok(test) = self.score_test_at(&w, 0.0) {
+                return Ok(test);
+            }
+        }
+        self.score_test_at(w, self.problem.ridge)
+    }
+
+    /// I_ww⁻¹ Σ w (1 − σ)f; `None` where the information is singular.
+    fn step_without_ridge(&self, w: &[f64]) -> Result<Option<Vec<f64>>, LearnError> {
+        let pairs = self.problem.pairs;
+        let margins = pairs.margins(w)?;
+        let of = |i: usize| sigmoid(margins[i]) * sigmoid(-margins[i]);
+        let information = self.problem.gram(|i, _| of(i)).ok_or(LearnError::NoMargins)?;
+        let Ok(information) = Cholesky::new(information, pairs.dim()) else { return Ok(None) };
+        let mut step = vec![0.0; pairs.dim()];
+        for (i, f) in pairs.rows().enumerate() {
+            let weight = self.problem.weights().map_or(1.0, |w| w[i]);
+            add_scaled(&mut step, weight * sigmoid(-margins[i]), f);
+        }
+        information.solve(&mut step);
+        Ok(step.iter().all(|x| x.is_finite()).then_some(step))
+    }
+
+    fn score_test_at(&self, w: &[f64], ridge: f64) -> Result<ScoreTest, LearnError> {
         let pairs = self.problem.pairs;
         let margins = pairs.margins(w)?;
         let parts = |i: usize| {
@@ -410,7 +455,7 @@ impl<'a> Training<'a> {
         let mut information = self.problem.gram(|i, _| parts(i).0).ok_or(LearnError::NoMargins)?;
         for i in 0..d {
             // Singular only where a ridge had to help.
-            information[i * d + i] += self.problem.ridge;
+            information[i * d + i] += ridge;
         }
         let information = Cholesky::new(information, d).map_err(|_| LearnError::OneSize)?;
         let (mut i_vv, mut k) = (0.0, vec![0.0; d]);
@@ -433,9 +478,12 @@ impl<'a> Training<'a> {
             score += weight(i) * e;
             squares.add(i, weight(i), e);
         }
-        Ok(ScoreTest::new(score, efficient, Some(squares.sum())))
+        Ok(ScoreTest::new(score, efficient, squares.sum()))
     }
 }
+
+/// Fewer groups than this do not tell how much their sums vary: those of the scores at a maximum add up to 0.
+const GROUPS: usize = 10;
 
 /// Σ w x², or Σ (Σ w x)² over groups.
 struct Squares<'a> {
@@ -456,8 +504,10 @@ impl<'a> Squares<'a> {
         }
     }
 
-    fn sum(&self) -> f64 {
-        self.sum + self.sums.values().map(|x| x * x).sum::<f64>()
+    /// `None` for too few groups.
+    fn sum(&self) -> Option<f64> {
+        let enough = self.groups.is_none() || self.sums.len() >= GROUPS;
+        enough.then(|| self.sum + self.sums.values().map(|x| x * x).sum::<f64>())
     }
 }
 
@@ -496,7 +546,6 @@ impl Problem<'_> {
             let g = s.cosh() * slope[i] * dot(&x[..d], f) + x[d] * along_s;
             squares.add(i, self.weights().map_or(1.0, |w| w[i]), g);
         }
-        let sum = squares.sum().sqrt();
-        Ok((sum > 0.0 && sum.is_finite()).then_some(sum))
+        Ok(squares.sum().map(f64::sqrt).filter(|&sum| sum > 0.0 && sum.is_finite()))
     }
 }

@@ -453,7 +453,7 @@ fn short_bytes(text: &[u8]) -> String {
 }
 
 /// Escapes control characters, among them those that turn the direction of text.
-fn printable(text: &str) -> String {
+pub(crate) fn printable(text: &str) -> String {
     let mut out = String::with_capacity(text.len());
     for c in text.chars() {
         match c {
