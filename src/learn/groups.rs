@@ -230,6 +230,23 @@ impl ByGroup {
 
     /// The test of [`Alike`]; `None` with fewer than 10 groups of two choices or more, and for a p(β) without
     /// spread.
+    ///
+    /// ```
+    /// use prefstrength::learn::{Beta, ByGroup, Family};
+    /// let beta = Beta::from_mean_v(Family::Gamma, 1.0, 1.0)?;
+    /// let mut by_group = ByGroup::new(beta);
+    /// // Every other group of twenty always goes with the margin.
+    /// for group in 0..20 {
+    ///     let mut shard = ByGroup::new(beta);
+    ///     let margins = [1.5, -2.0, 1.0, -1.0].map(|d: f64| if group % 2 == 0 { d.abs() } else { d });
+    ///     shard.add(&margins, &[group; 4], None)?;
+    ///     by_group.merge(&shard)?;
+    /// }
+    /// let test = by_group.alike().expect("enough groups");
+    /// println!("z = {}, p = {}", test.z, test.p);
+    /// # assert_eq!(test.groups, 20);
+    /// # Ok::<(), prefstrength::learn::LearnError>(())
+    /// ```
     #[must_use]
     pub fn alike(&self) -> Option<Alike> {
         let counting = || self.groups.values().filter(|group| group.number > 1);

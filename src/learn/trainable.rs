@@ -152,6 +152,19 @@ impl Trainable {
     ///
     /// # Errors
     /// [`LearnError::MaxCv`] unless 1/8 ≤ max_cv ≤ 100.
+    ///
+    /// ```
+    /// use prefstrength::batch::{Batch, Rows};
+    /// use prefstrength::learn::{Family, LearnError, Trainable};
+    /// let mut p_beta = Trainable::in_ln_mean_v(Family::Gamma, 1.0)?.with_max_cv(2.0)?;
+    /// p_beta.set([0.0, 1e6])?;
+    /// assert!((p_beta.beta().cv() - 2.0).abs() < 1e-12);
+    /// // Three of four, at any size of the margin.
+    /// let margins: Vec<f64> = (1..200).map(|i| f64::from(i) * if i % 4 == 0 { -1.0 } else { 1.0 }).collect();
+    /// let sums = p_beta.evaluate(&Batch::new(&margins), Rows::none())?;
+    /// assert!(p_beta.rises_at_max_cv(&sums));
+    /// # Ok::<(), LearnError>(())
+    /// ```
     pub fn with_max_cv(self, max_cv: f64) -> Result<Self, LearnError> {
         if !(0.125..=100.0).contains(&max_cv) {
             return Err(LearnError::MaxCv);
