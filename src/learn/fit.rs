@@ -229,7 +229,11 @@ pub(super) fn fit_spread<M: Margins>(
     };
     let gain = nothing - best.point.nll;
     let Some(fixed) = fixed else {
-        return if gain <= slack { Err(LearnError::MeanVanishes) } else { classify(data, family, &best) };
+        return if gain <= slack {
+            Err(LearnError::MeanVanishes)
+        } else {
+            classify(data, family, &best, ln_u)
+        };
     };
     let at_zero = best.point.y[1].abs() < 1e-4;
     if fixed.fit.is_maximum() && (fixed.falling || at_zero) && gain <= slack {
@@ -239,7 +243,7 @@ pub(super) fn fit_spread<M: Margins>(
     if gain < -slack {
         return finish(data, family, Spread::NotConverged, &best);
     }
-    classify(data, family, &best)
+    classify(data, family, &best, ln_u)
 }
 
 /// The minima that the usual starts lead to, as (ln u, s).
@@ -268,9 +272,14 @@ fn solve<M: Margins>(
     Ok(solutions)
 }
 
-fn classify<M: Margins>(data: &Data<M>, family: Family, best: &Solution) -> Result<Fit, LearnError> {
+fn classify<M: Margins>(
+    data: &Data<M>,
+    family: Family,
+    best: &Solution,
+    ln_u: f64,
+) -> Result<Fit, LearnError> {
     let spread = match () {
-        () if best.rising => Spread::Unbounded,
+        () if best.rising || best.escaped(ln_u) => Spread::Unbounded,
         () if best.definite && best.gradient <= CONVERGED => Spread::Interior,
         () => Spread::NotConverged,
     };

@@ -13,6 +13,9 @@ const AIM: f64 = 1e-7;
 /// Step of the differences of gradients: truncation 1e-8, noise 1e-10.
 const STEP: f64 = 1e-4;
 
+/// Growth of ln u after which the mean is on its way to infinity: 1e13-fold.
+const FAR: f64 = 30.0;
+
 /// A point (ln u, s).
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Point {
@@ -140,6 +143,11 @@ pub(super) struct Solution {
 }
 
 impl Solution {
+    /// Whether the mean grows without end, from where `ln_u` was.
+    pub(super) fn escaped(&self, ln_u: f64) -> bool {
+        self.point.y[0] - ln_u > FAR
+    }
+
     /// Whether a minimum near `point` is this one.
     fn attracts(&self, point: &Point, hessian: &[[f64; 2]; 2]) -> bool {
         let d = [point.y[0] - self.point.y[0], point.y[1].abs() - self.point.y[1].abs()];
@@ -169,7 +177,8 @@ pub(super) fn newton<M: Margins>(
         let model = Model::new(hessian, now.gradient, family != Family::Fixed && !rising);
         let (definite, gradient) = (model.definite(), model.norm());
         let here = Solution { point: now, hessian, definite, rising, gradient, iterations };
-        if iterations >= max_iterations || (definite && gradient < AIM) || !gradient.is_finite() {
+        let done = definite && gradient < AIM;
+        if done || iterations >= max_iterations || here.escaped(start[0]) || !gradient.is_finite() {
             return Ok(Some(here));
         }
         if definite && gradient < 0.3 && known.iter().any(|k| k.attracts(&now, &hessian)) {
