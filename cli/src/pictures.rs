@@ -161,9 +161,9 @@ fn calibration(calibrated: &Calibrated, about: &str) -> String {
         .families
         .iter()
         .zip(&calibrated.error)
-        .map(|(family, error)| format!("{family} {:.1} %", 100.0 * error))
+        .map(|(family, error)| format!("{family} {:.1}", 100.0 * error))
         .collect();
-    let subtitle = format!("{about}; mean deviation: {}", errors.join(", "));
+    let subtitle = format!("{about}; mean deviation: {} %", errors.join(", "));
     plot::calibration("Are choices as frequent as predicted?", &subtitle, &bins)
 }
 
