@@ -140,7 +140,7 @@ impl<'a> Problem<'a> {
                 d_w: vec![0.0; dim],
                 d2_w: vec![0.0; if second { dim * dim } else { 0 }],
             };
-            let mut buffers = [const { Vec::new() }; 4];
+            let mut buffers = [const { Vec::new() }; 5];
             for start in range.clone().step_by(BLOCK) {
                 let at = start..range.end.min(start + BLOCK);
                 let rows = self.pairs.block(at.clone()).chunks_exact(dim);
@@ -148,7 +148,7 @@ impl<'a> Problem<'a> {
                 for buffer in &mut buffers {
                     buffer.resize(at.len(), 0.0);
                 }
-                let [margins, slopes, up, down] = &mut buffers;
+                let [margins, slopes, shifted, up, down] = &mut buffers;
                 let evaluate = |margins: &[f64], d_margin: &mut [f64]| {
                     let mut batch = Batch::new(margins);
                     if let Some(weights) = weights {
@@ -168,13 +168,15 @@ impl<'a> Problem<'a> {
                     add_scaled(&mut sum.d_w, slope, f);
                 }
                 if second {
-                    for (shift, to) in [(STEP, up), (-2.0 * STEP, down)] {
-                        margins.iter_mut().for_each(|margin| *margin += shift);
-                        evaluate(margins, to)?;
+                    // In proportion to large margins, at which 1e-4 is nothing.
+                    let step = |margin: f64| STEP * margin.abs().max(1.0);
+                    for (sign, to) in [(1.0, up), (-1.0, down)] {
+                        shifted.iter_mut().zip(&*margins).for_each(|(s, &m)| *s = m + sign * step(m));
+                        evaluate(shifted, to)?;
                     }
-                    let [_, _, up, down] = &buffers;
-                    for ((up, down), f) in up.iter().zip(down).zip(rows) {
-                        add_outer(&mut sum.d2_w, (up - down) / (2.0 * STEP), f);
+                    let [margins, _, _, up, down] = &buffers;
+                    for (((up, down), &margin), f) in up.iter().zip(down).zip(margins).zip(rows) {
+                        add_outer(&mut sum.d2_w, (up - down) / (2.0 * step(margin)), f);
                     }
                 }
             }
