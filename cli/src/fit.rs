@@ -5,7 +5,7 @@ use crate::describe::{self, calibrate, explain, fitted};
 use crate::input::{Refusal, Table, printable};
 use crate::progress::Progress;
 use crate::spool::Spool;
-use crate::summary::{Described, Groups, Summary, describing, has_fit, verdict_name};
+use crate::summary::{Described, Groups, Summary};
 use crate::text::present;
 use clap::Args;
 use prefstrength::learn::{self, ByGroup, Family, LearnError, Options};
@@ -103,37 +103,17 @@ impl FitArgs {
         progress.phase("calibrating");
         let calibration = calibrate(&fitted(&families), progress.watch(&mut spool), self.common.bins);
         let (calibrated, sizes) = calibration.map_err(failed)?;
-        let described_by = describing(&families);
-        let groups = match self.group {
-            Some(_) => {
-                progress.phase("looking at groups");
-                Some(self.groups(&mut spool, &names.list(), &report, described_by).map_err(failed)?)
-            }
-            None => None,
-        };
-        drop(progress);
+        let rows = (report.fixed.number, report.fixed.weight);
+        let best = (report.best_by_aic(), report.best_by_bic());
         let verdict = report.verdict();
-        let summary = Summary {
-            command: "fit",
-            file,
-            number: report.fixed.number,
-            weight: report.fixed.weight,
-            is_fit: has_fit(verdict),
-            verdict: verdict_name(verdict),
-            verdict_text: verdict.to_string(),
-            score_test: report.score,
-            families,
-            best_by_aic: report.best_by_aic(),
-            best_by_bic: report.best_by_bic(),
-            penalties: None,
-            cross_validation: None,
-            cross_validation_error: None,
-            predicts: None,
-            calibration: vec![calibrated],
-            sizes,
-            described_by,
-            groups,
-        };
+        let mut summary = Summary::new("fit", file, rows, verdict, report.score, best, families);
+        (summary.calibration, summary.sizes) = (vec![calibrated], sizes);
+        if self.group.is_some() {
+            progress.phase("looking at groups");
+            let groups = self.groups(&mut spool, &names.list(), &report, summary.described_by);
+            summary.groups = Some(groups.map_err(|e| explain(&summary.file, &e, &[]))?);
+        }
+        drop(progress);
         present(&summary, &self.common)
     }
 

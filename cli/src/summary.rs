@@ -150,6 +150,39 @@ pub(crate) struct OneGroup {
 }
 
 impl Summary {
+    /// Without what only some reports have.
+    pub(crate) fn new(
+        command: &'static str,
+        file: String,
+        (number, weight): (usize, f64),
+        verdict: Verdict,
+        score_test: ScoreTest,
+        (best_by_aic, best_by_bic): (Option<Family>, Option<Family>),
+        families: [Described; 3],
+    ) -> Self {
+        Self {
+            command,
+            file,
+            number,
+            weight,
+            is_fit: !matches!(verdict, Verdict::NoMaximum { .. } | Verdict::NotConverged),
+            verdict: verdict_name(verdict),
+            verdict_text: verdict.to_string(),
+            score_test,
+            best_by_aic,
+            best_by_bic,
+            penalties: None,
+            cross_validation: None,
+            cross_validation_error: None,
+            predicts: None,
+            calibration: Vec::new(),
+            sizes: Vec::new(),
+            described_by: describing(&families),
+            groups: None,
+            families,
+        }
+    }
+
     pub(crate) fn family(&self, family: Family) -> &Described {
         let [fixed, gamma, lognormal] = &self.families;
         match family {
@@ -161,13 +194,13 @@ impl Summary {
 }
 
 /// The family with a spread of its own under which the choices are likeliest, or plain DPO.
-pub(crate) fn describing(families: &[Described; 3]) -> Family {
+fn describing(families: &[Described; 3]) -> Family {
     let spread = families.iter().filter(|f| f.spread == Spread::Interior);
     let best = spread.reduce(|a, b| if b.value() > a.value() { b } else { a });
     best.map_or(Family::Fixed, |f| f.family)
 }
 
-pub(crate) fn verdict_name(verdict: Verdict) -> &'static str {
+fn verdict_name(verdict: Verdict) -> &'static str {
     match verdict {
         Verdict::NoMaximum { .. } => "no_maximum",
         Verdict::NotConverged => "not_converged",
@@ -175,11 +208,6 @@ pub(crate) fn verdict_name(verdict: Verdict) -> &'static str {
         Verdict::NotSignificant => "not_significant",
         Verdict::Heterogeneous => "heterogeneous",
     }
-}
-
-/// Whether there is something to report.
-pub(crate) fn has_fit(verdict: Verdict) -> bool {
-    !matches!(verdict, Verdict::NoMaximum { .. } | Verdict::NotConverged)
 }
 
 fn parameters(beta: &Beta) -> BTreeMap<&'static str, f64> {

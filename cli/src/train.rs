@@ -3,9 +3,9 @@
 use crate::Common;
 use crate::describe::{calibrate, explain, groups};
 use crate::fit::{Names, name, weight};
-use crate::input::{Row, Table};
+use crate::input::{Refusal, Row, Table};
 use crate::progress::Progress;
-use crate::summary::{Described, Penalties, Predicts, Summary, describing, has_fit, verdict_name};
+use crate::summary::{Described, Penalties, Predicts, Summary};
 use crate::text::{present, shorten};
 use clap::Args;
 use prefstrength::learn::{self, ByGroup, Family, LearnError, Pairs, TrainOptions, Trained, Weighted};
@@ -60,8 +60,9 @@ fn prior_cv(text: &str) -> Result<f64, String> {
     crate::number(text, |x| (1e-100..=1e100).contains(&x), "a number from 1e-100 to 1e100")
 }
 
-/// Most features, as the library has it.
+/// Most features and the largest, as the library has it.
 const MAX_FEATURES: usize = 4096;
+const LARGEST: f64 = 1e100;
 /// The group column that is taken without being asked for.
 const GROUP: &str = "group_id";
 
@@ -89,10 +90,18 @@ impl TrainArgs {
             };
         drop(progress);
         let families = Family::ALL.map(|family| Described::of_trained(&report, family, &features));
-        let described_by = describing(&families);
+        let rows = (report.fixed.number, report.fixed.weight);
+        let best = (report.best_by_aic(), report.best_by_bic());
+        let verdict = report.verdict();
+        let mut summary = Summary::new("train", file.clone(), rows, verdict, report.score, best, families);
+        let described_by = summary.described_by;
+        if self.ridge > 0.0 || self.prior_cv.is_some() {
+            summary.penalties = Some(Penalties { ridge: self.ridge, prior_cv: self.prior_cv });
+        }
+        summary.predicts = cross_validation.as_ref().map(|held_out| Predicts::of(held_out, described_by));
+        (summary.cross_validation, summary.cross_validation_error) =
+            (cross_validation, cross_validation_error);
         // Margins are each family's own. A collapsed family is plain DPO, and says the same.
-        let mut calibration = Vec::new();
-        let mut sizes = Vec::new();
         for family in Family::ALL {
             let fit: &Trained = report.fit(family);
             if fit.is_maximum() && (family == Family::Fixed || fit.beta.v() > 0.0) {
@@ -105,45 +114,19 @@ impl TrainArgs {
                     None => calibrate(&[fit.beta], &margins[..], self.common.bins),
                 }
                 .map_err(failed)?;
-                calibration.push(calibrated);
+                summary.calibration.push(calibrated);
                 if family == described_by {
-                    sizes = s;
+                    summary.sizes = s;
                 }
             }
         }
-        let groups = match pairs.groups() {
-            Some(of) => {
-                let fit = report.fit(described_by);
-                let mut by_group = ByGroup::new(fit.beta);
-                let margins = pairs.margins(&fit.w).map_err(failed)?;
-                by_group.add(&margins, of, pairs.weights()).map_err(failed)?;
-                Some(groups(&by_group, &names.list()))
-            }
-            None => None,
-        };
-        let verdict = report.verdict();
-        let penalised = self.ridge > 0.0 || self.prior_cv.is_some();
-        let summary = Summary {
-            command: "train",
-            file,
-            number: report.fixed.number,
-            weight: report.fixed.weight,
-            is_fit: has_fit(verdict),
-            verdict: verdict_name(verdict),
-            verdict_text: verdict.to_string(),
-            score_test: report.score,
-            families,
-            best_by_aic: report.best_by_aic(),
-            best_by_bic: report.best_by_bic(),
-            penalties: penalised.then_some(Penalties { ridge: self.ridge, prior_cv: self.prior_cv }),
-            predicts: cross_validation.as_ref().map(|held_out| Predicts::of(held_out, described_by)),
-            cross_validation,
-            cross_validation_error,
-            calibration,
-            sizes,
-            described_by,
-            groups,
-        };
+        if let Some(of) = pairs.groups() {
+            let fit = report.fit(described_by);
+            let mut by_group = ByGroup::new(fit.beta);
+            let margins = pairs.margins(&fit.w).map_err(failed)?;
+            by_group.add(&margins, of, pairs.weights()).map_err(failed)?;
+            summary.groups = Some(groups(&by_group, &names.list()));
+        }
         present(&summary, &self.common)
     }
 
@@ -176,6 +159,10 @@ impl TrainArgs {
         let (mut names, mut of) = (Names::default(), group.map(|_| Vec::new()));
         let mut each = |row: &Row<'_>| {
             let (f, rest) = row.numbers.split_at(dim);
+            if let Some(j) = f.iter().position(|x| x.abs() > LARGEST) {
+                let why = format!("{:e} is beyond ±{LARGEST:e}", f[j]);
+                return Err(Refusal { column: Some(columns[j]), why });
+            }
             numbers.extend_from_slice(f);
             if let (Some(weights), Some(column), [w]) = (&mut weights, weighted, rest) {
                 weights.push(weight(*w, column)?);

@@ -403,6 +403,8 @@ fn what_a_policy_cannot_learn_is_said() {
     contains(&place.refused("train empty.csv"), &["there are no rows"]);
     place.file("bad.csv", "pair_id,f1,f2\n1,0.5,2\n2,0.1,\n");
     contains(&place.refused("train bad.csv"), &["bad.csv, line 3, column `f2`"]);
+    place.file("bad.csv", "pair_id,f1,f2\n1,0.5,2\n2,-1e101,1\n");
+    contains(&place.refused("train bad.csv"), &["bad.csv, line 3, column `f1`: -1e101 is beyond ±1e100"]);
     // A feature of a single pair is separable without the fold that it is in.
     let rare = rows(&|i| format!("{i},{},{}\n", i * 7 % 11 - 4, if i < 2 { 2 * i - 1 } else { 0 }));
     place.file("rare.csv", format!("pair_id,f1,f2\n{rare}"));
