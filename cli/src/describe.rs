@@ -2,7 +2,7 @@
 
 use crate::summary::{Calibrated, Groups, OneGroup};
 use crate::text::shorten;
-use prefstrength::learn::{Beta, ByGroup, Calibration, Family, LearnError, Margins};
+use prefstrength::learn::{Beta, ByGroup, Calibration, LearnError, Margins};
 
 /// Shares of the choices whose sizes of margins are told, in per cent.
 const SHARES: [f64; 4] = [10.0, 50.0, 90.0, 99.0];
@@ -24,12 +24,11 @@ pub(crate) fn calibrate(
     let total: f64 = fine.iter().map(|bin| bin.weight).sum();
     let size = |share: f64| {
         let mut seen = 0.0;
-        let reached = |weight: f64| {
-            seen += weight;
+        let reached = fine.iter().find(|bin| {
+            seen += bin.weight;
             seen >= share / 100.0 * total * (1.0 - 1e-9)
-        };
-        let mut reached = reached;
-        fine.iter().find(|bin| reached(bin.weight)).map(|bin| (share, bin.largest))
+        });
+        reached.map(|bin| (share, bin.largest))
     };
     Ok((calibrated, SHARES.into_iter().filter_map(size).collect()))
 }
@@ -84,9 +83,4 @@ pub(crate) fn explain(file: &str, error: &LearnError, names: &[String]) -> Strin
 /// Those of the families that have a fit.
 pub(crate) fn fitted(families: &[crate::summary::Described]) -> Vec<Beta> {
     families.iter().filter(|f| f.is_maximum).map(|f| f.beta).collect()
-}
-
-/// Whether two families say the same: a spread that collapsed is plain DPO.
-pub(crate) fn is_plain(family: &crate::summary::Described) -> bool {
-    family.family == Family::Fixed || family.beta.v() == 0.0
 }

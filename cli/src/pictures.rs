@@ -1,6 +1,5 @@
 //! The pictures of a report: what is drawn where.
 
-use crate::describe::is_plain;
 use crate::plot::{self, CalibrationBin, Curve, Density, DensityShape, Group, Series};
 use crate::summary::{Calibrated, Described, Groups, Summary};
 use crate::text::{probability, shorten, significant};
@@ -119,14 +118,12 @@ fn effective_logit(summary: &Summary, about: &str) -> String {
     let reach = summary.sizes.last().map_or(1.0, |(_, size)| *size);
     let train = summary.command == "train";
     let mut curves = Vec::new();
-    for f in summary.families.iter().filter(|f| f.is_maximum) {
+    for f in summary.families.iter().filter(|f| f.tells()) {
         let point = |i: usize| {
             let d = reach * i as f64 / POINTS as f64;
             (d, f.beta.effective_logit(d))
         };
-        if f.family == Family::Fixed || !is_plain(f) {
-            curves.push(Curve { series: series(f.family), points: (0..=POINTS).map(point).collect() });
-        }
+        curves.push(Curve { series: series(f.family), points: (0..=POINTS).map(point).collect() });
     }
     let marks: Vec<(f64, String)> =
         summary.sizes.iter().map(|(share, size)| (*size, format!("{share} %"))).collect();

@@ -219,6 +219,11 @@ fn parameters(beta: &Beta) -> BTreeMap<&'static str, f64> {
 }
 
 impl Described {
+    /// Whether it is a fit of its own: one whose spread collapsed says what plain DPO says.
+    pub(crate) fn tells(&self) -> bool {
+        self.is_maximum && self.spread != Spread::Boundary
+    }
+
     /// What was maximised.
     pub(crate) fn value(&self) -> f64 {
         self.log_likelihood - self.penalty

@@ -1,6 +1,7 @@
 //! Reports for people, and where reports go.
 
 use crate::Common;
+use crate::input::turns;
 use crate::output::{write_folder, write_to};
 use crate::pictures;
 use crate::summary::{Calibrated, Described, Groups, OneGroup, Summary};
@@ -268,7 +269,7 @@ fn meaning(summary: &Summary) -> String {
     for f in &summary.families {
         // In training, sizes are those of one family's margins.
         let same = summary.command == "fit" || f.family == summary.described_by;
-        if f.is_maximum && same && (f.spread != Spread::Boundary) {
+        if f.tells() && same {
             let mut row = vec![format!("  P of the larger margin, {}", f.family)];
             row.extend(summary.sizes.iter().map(|(_, size)| percent(f.beta.expected_sigmoid(*size))));
             rows.push(row);
@@ -369,12 +370,7 @@ fn of_groups(groups: &Groups) -> String {
 
 /// At most so many characters, none of which is a control character.
 pub(crate) fn shorten(name: &str, most: usize) -> String {
-    // Characters that turn the direction of text are none to print, either.
-    let clean = |c: char| match c {
-        '\u{200b}'..='\u{200f}' | '\u{2028}'..='\u{202e}' | '\u{2060}'..='\u{206f}' | '\u{feff}' => '·',
-        c if c.is_control() => '·',
-        c => c,
-    };
+    let clean = |c: char| if turns(c) || c.is_control() { '·' } else { c };
     let clean: String = name.chars().take(most + 1).map(clean).collect();
     if clean.chars().count() <= most {
         return clean;

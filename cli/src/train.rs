@@ -104,7 +104,7 @@ impl TrainArgs {
         // Margins are each family's own. A collapsed family is plain DPO, and says the same.
         for family in Family::ALL {
             let fit: &Trained = report.fit(family);
-            if fit.is_maximum() && (family == Family::Fixed || fit.beta.v() > 0.0) {
+            if summary.family(family).tells() {
                 let margins = pairs.margins(&fit.w).map_err(failed)?;
                 let (calibrated, s) = match pairs.weights() {
                     Some(weights) => {

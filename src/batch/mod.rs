@@ -85,6 +85,12 @@ impl<'a, T: Real> Batch<'a, T> {
         Self { weights: Some(weights), ..self }
     }
 
+    /// With weights, if there are any.
+    #[cfg(feature = "std")]
+    pub(crate) fn weighted(margins: &'a [T], weights: Option<&'a [T]>) -> Self {
+        Self { weights, ..Self::new(margins) }
+    }
+
     /// Label smoothing of all elements.
     #[must_use]
     pub fn smoothing(self, smoothing: Smoothing<T>) -> Self {

@@ -103,6 +103,11 @@ impl<'a> Problem<'a> {
         self.weights.or(self.pairs.weights())
     }
 
+    /// Of pair i.
+    pub(super) fn weight(&self, i: usize) -> f64 {
+        self.weights().map_or(1.0, |w| w[i])
+    }
+
     /// Pairs in a few long ranges, by their number alone; `numbers` f64 are kept for each.
     fn segments(&self, numbers: usize) -> Vec<Range<usize>> {
         let (n, most) = (self.pairs.len(), (PARTIAL / numbers.max(1)).clamp(1, SEGMENTS));
@@ -150,11 +155,7 @@ impl<'a> Problem<'a> {
                 }
                 let [margins, slopes, shifted, up, down] = &mut buffers;
                 let evaluate = |margins: &[f64], d_margin: &mut [f64]| {
-                    let mut batch = Batch::new(margins);
-                    if let Some(weights) = weights {
-                        batch = batch.weights(weights);
-                    }
-                    loss.evaluate(&batch, Rows::none().d_margin(d_margin))
+                    loss.evaluate(&Batch::weighted(margins, weights), Rows::none().d_margin(d_margin))
                 };
                 for (margin, f) in margins.iter_mut().zip(rows.clone()) {
                     *margin = dot(w, f);
@@ -212,7 +213,7 @@ impl<'a> Problem<'a> {
         let work = |range: Range<usize>| {
             let mut sum = vec![0.0; dim * dim];
             for (i, f) in range.clone().zip(self.pairs.block(range).chunks_exact(dim)) {
-                add_outer(&mut sum, c(i, f) * self.weights().map_or(1.0, |w| w[i]), f);
+                add_outer(&mut sum, c(i, f) * self.weight(i), f);
             }
             sum
         };
@@ -413,8 +414,7 @@ impl<'a> Problem<'a> {
 
     /// max |step·f| over pairs that count.
     fn reach(&self, step: &[f64]) -> f64 {
-        let counts = |i: usize| self.weights().is_none_or(|w| w[i] > 0.0);
-        let each = self.pairs.rows().enumerate().filter(|&(i, _)| counts(i));
+        let each = self.pairs.rows().enumerate().filter(|&(i, _)| self.weight(i) > 0.0);
         each.fold(0.0, |most: f64, (_, f)| most.max(dot(step, f).abs()))
     }
 }

@@ -84,8 +84,13 @@ impl<'a, T: Real> Weighted<'a, T> {
     /// # Errors
     /// [`LearnError::Batch`] if not.
     pub fn new(margins: &'a [T], weights: &'a [T]) -> Result<Self, LearnError> {
-        crate::batch::length("weights", Some(weights), margins.len())?;
-        Ok(Self { margins, weights: Some(weights) })
+        Self::maybe(margins, Some(weights))
+    }
+
+    /// With weights, if there are any.
+    pub(super) fn maybe(margins: &'a [T], weights: Option<&'a [T]>) -> Result<Self, LearnError> {
+        crate::batch::length("weights", weights, margins.len())?;
+        Ok(Self { margins, weights })
     }
 }
 
@@ -235,10 +240,7 @@ impl<M: Margins> Data<M> {
         let losses = betas.each_ref().map(|beta| Prepared::new(beta, self.number));
         let mut sums = [Sums::default(); N];
         self.for_each(&mut |margins, weights| {
-            let mut batch = Batch::new(margins);
-            if let Some(weights) = weights {
-                batch = batch.weights(weights);
-            }
+            let batch = Batch::weighted(margins, weights);
             for (sum, loss) in sums.iter_mut().zip(&losses) {
                 *sum = sum.plus(loss.sums(&batch)?);
             }

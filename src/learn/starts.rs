@@ -46,9 +46,8 @@ pub(super) fn along(
     max_cv: f64,
 ) -> Vec<(Vec<f64>, f64)> {
     let Ok(margins) = problem.pairs.margins(w) else { return Vec::new() };
-    let ones = vec![1.0; if problem.weights().is_some() { 0 } else { margins.len() }];
     let options = Options { max_cv, ..Options::default() };
-    let found = Weighted::new(&margins, problem.weights().unwrap_or(&ones))
+    let found = Weighted::maybe(&margins, problem.weights())
         .and_then(Data::new)
         .and_then(|mut data| Ok((data.scale, fit::search(&mut data, family, &options)?)));
     // Margins that all have one sign, or say nothing, give no start.

@@ -194,10 +194,7 @@ impl Differences {
     }
 
     fn hessian(&self, margins: &[f64], weights: Option<&[f64]>) -> Result<[[f64; 2]; 2], LearnError> {
-        let mut batch = Batch::new(margins);
-        if let Some(weights) = weights {
-            batch = batch.weights(weights);
-        }
+        let batch = Batch::weighted(margins, weights);
         let mut slopes = [[0.0; 2]; 4];
         for (slope, loss) in slopes.iter_mut().zip(&self.losses) {
             *slope = loss.evaluate(&batch, Rows::none())?.d_params;

@@ -299,8 +299,7 @@ impl<'a> Training<'a> {
             self.problem.newton(Family::Fixed, &self.metric, start, 0.0, self.options.max_iterations, &[])?;
         let solution = found.ok_or(LearnError::Separable)?;
         // The loss is convex, and has a minimum unless a direction of w separates the pairs.
-        let counts = |i: usize| self.problem.weights().is_none_or(|w| w[i] > 0.0);
-        let mut rows = self.problem.pairs.rows().enumerate().filter(|&(i, _)| counts(i));
+        let mut rows = self.problem.pairs.rows().enumerate().filter(|&(i, _)| self.problem.weight(i) > 0.0);
         let separable = rows.all(|(_, f)| dot(&solution.point.u, f) >= 0.0);
         if self.problem.ridge == 0.0 {
             let zero = solution.point.u.iter().all(|&u| u == 0.0);
@@ -433,8 +432,7 @@ impl<'a> Training<'a> {
         let Ok(information) = Cholesky::new(information, pairs.dim()) else { return Ok(None) };
         let mut step = vec![0.0; pairs.dim()];
         for (i, f) in pairs.rows().enumerate() {
-            let weight = self.problem.weights().map_or(1.0, |w| w[i]);
-            add_scaled(&mut step, weight * sigmoid(-margins[i]), f);
+            add_scaled(&mut step, self.problem.weight(i) * sigmoid(-margins[i]), f);
         }
         information.solve(&mut step);
         Ok(step.iter().all(|x| x.is_finite()).then_some(step))
@@ -450,7 +448,7 @@ impl<'a> Training<'a> {
             let b = if x.abs() < 700.0 { 0.5 * x * x * (q - p) } else { 0.0 };
             (p * q, q, b)
         };
-        let weight = |i: usize| self.problem.weights().map_or(1.0, |w| w[i]);
+        let weight = |i| self.problem.weight(i);
         let d = pairs.dim();
         let mut information = self.problem.gram(|i, _| parts(i).0).ok_or(LearnError::NoMargins)?;
         for i in 0..d {
@@ -515,10 +513,7 @@ impl Problem<'_> {
     /// ∂/∂v of what is minimised, at v = 0 and w.
     fn slope_at_zero(&self, w: &[f64]) -> Result<f64, LearnError> {
         let margins = self.pairs.margins(w)?;
-        let mut batch = Batch::new(&margins);
-        if let Some(weights) = self.weights() {
-            batch = batch.weights(weights);
-        }
+        let batch = Batch::weighted(&margins, self.weights());
         let beta = Beta::from_mean_v(Family::Fixed, 1.0, 0.0)?;
         let sums = Prepared::new(&beta, margins.len()).evaluate(&batch, Rows::none())?;
         Ok(sums.d_params[1] + 0.5 * self.prior)
@@ -544,7 +539,7 @@ impl Problem<'_> {
         for (i, f) in self.pairs.rows().enumerate() {
             let along_s = s.tanh() * mean[i] + (2.0 * s).sinh() * v[i];
             let g = s.cosh() * slope[i] * dot(&x[..d], f) + x[d] * along_s;
-            squares.add(i, self.weights().map_or(1.0, |w| w[i]), g);
+            squares.add(i, self.weight(i), g);
         }
         Ok(squares.sum().map(f64::sqrt).filter(|&sum| sum > 0.0 && sum.is_finite()))
     }

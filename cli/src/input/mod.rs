@@ -452,14 +452,17 @@ fn short_bytes(text: &[u8]) -> String {
     short(&String::from_utf8_lossy(text.get(..4 * (MAX_SHORT + 1)).unwrap_or(text)))
 }
 
+/// Whether a character turns the direction of text, or is there without being seen.
+pub(crate) fn turns(c: char) -> bool {
+    matches!(c, '\u{200b}'..='\u{200f}' | '\u{2028}'..='\u{202e}' | '\u{2060}'..='\u{206f}' | '\u{feff}')
+}
+
 /// Escapes control characters, among them those that turn the direction of text.
 pub(crate) fn printable(text: &str) -> String {
     let mut out = String::with_capacity(text.len());
     for c in text.chars() {
         match c {
-            '\u{200b}'..='\u{200f}' | '\u{2028}'..='\u{202e}' | '\u{2060}'..='\u{206f}' | '\u{feff}' => {
-                out.extend(c.escape_unicode());
-            }
+            c if turns(c) => out.extend(c.escape_unicode()),
             c if c.is_control() => out.extend(c.escape_default()),
             c => out.push(c),
         }
