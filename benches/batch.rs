@@ -106,7 +106,7 @@ impl<T: Precision> Data<T> {
     ) {
         let direct = Direct::new(&beta).with_level(level);
         self.run(group, (&format!("direct-{name}"), level.name()), on, |margins, nll, d_margin| {
-            direct.evaluate(&Batch::new(margins), Rows::none().nll(nll).d_margin(d_margin)).unwrap()
+            direct.evaluate(&Batch::new(margins), Rows::new().nll(nll).d_margin(d_margin)).unwrap()
         });
     }
 
@@ -119,7 +119,7 @@ impl<T: Precision> Data<T> {
     ) {
         let plan = Plan::with_level(&beta, level);
         self.run(group, (&format!("plan-{name}"), level.name()), on, |margins, nll, d_margin| {
-            plan.evaluate(&Batch::new(margins), Rows::none().nll(nll).d_margin(d_margin)).unwrap()
+            plan.evaluate(&Batch::new(margins), Rows::new().nll(nll).d_margin(d_margin)).unwrap()
         });
     }
 
@@ -131,7 +131,7 @@ impl<T: Precision> Data<T> {
             (&format!("evaluate-{name}"), level),
             (Kind::Training, n),
             |margins, nll, d_margin| {
-                let rows = Rows::none().nll(nll).d_margin(d_margin);
+                let rows = Rows::new().nll(nll).d_margin(d_margin);
                 batch::evaluate(black_box(&beta), &Batch::new(margins), rows).unwrap()
             },
         );
@@ -218,7 +218,7 @@ impl<T: Precision> Data<T> {
         let mut measure = |name: &str, beta: PerElement<'_, T>| {
             self.run(group, (name, level), on, |margins, nll, d_margin| {
                 let [a, b] = &mut to;
-                let rows = Rows::none().nll(nll).d_margin(d_margin).d_params([&mut *a, &mut *b]);
+                let rows = Rows::new().nll(nll).d_margin(d_margin).d_params([&mut *a, &mut *b]);
                 beta.evaluate(&Batch::new(margins), rows).unwrap()
             });
         };
@@ -315,7 +315,7 @@ impl<T: Precision> Data<T> {
                     let pool = rayon::ThreadPoolBuilder::new().num_threads(threads).build().unwrap();
                     let what = format!("threads{threads}-plan-gamma");
                     data.run(group, (&what, level), on, |margins, nll, d_margin| {
-                        let rows = Rows::none().nll(nll).d_margin(d_margin);
+                        let rows = Rows::new().nll(nll).d_margin(d_margin);
                         pool.install(|| plan.par_evaluate(&Batch::new(margins), rows).unwrap())
                     });
                 }

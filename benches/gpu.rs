@@ -98,7 +98,7 @@ fn round_trip(c: &mut Criterion, gpu: &Gpu, n: usize) {
     group.sample_size(10).throughput(Throughput::Elements(n as u64));
     group.bench_function(BenchmarkId::new("gamma-round_trip", n), |b| {
         b.iter(|| {
-            let rows = Rows::none().nll(&mut nll).d_margin(&mut d_margin);
+            let rows = Rows::new().nll(&mut nll).d_margin(&mut d_margin);
             black_box(plan.evaluate(&Batch::new(&margins), rows).expect("evaluated"))
         });
     });

@@ -3,7 +3,7 @@
 //!     cargo bench --bench scalar
 
 use criterion::{BenchmarkId, Criterion, criterion_group, criterion_main};
-use prefstrength::special::log_sigmoid;
+use prefstrength::math::log_sigmoid;
 use prefstrength::{Fixed, Gamma, LogNormal, Strength};
 use std::hint::black_box;
 

@@ -102,11 +102,11 @@ fn lognormal_truth(d: f64) -> [f64; 3] {
 fn ours<T: Number + Real, S: Strength<T>>(truth: impl Fn(f64) -> [f64; 3] + Copy, beta: S) -> [Errors; 2] {
     let (direct, plan) = (Direct::new(&beta), Plan::<T, S>::new(&beta));
     let direct = errors::<T>(truth, |margins, nll, d_margin| {
-        let rows = Rows::none().nll(nll).d_margin(d_margin);
+        let rows = Rows::new().nll(nll).d_margin(d_margin);
         direct.evaluate(&Batch::new(margins), rows).expect("equal lengths").d_params[1]
     });
     let plan = errors::<T>(truth, |margins, nll, d_margin| {
-        let rows = Rows::none().nll(nll).d_margin(d_margin);
+        let rows = Rows::new().nll(nll).d_margin(d_margin);
         plan.evaluate(&Batch::new(margins), rows).expect("equal lengths").d_params[1]
     });
     [direct, plan]
@@ -144,7 +144,7 @@ fn entries<T: Number + Real>() -> Vec<Entry> {
             [g.value, g.d_margin, g.d_beta]
         },
         |margins, nll, d_margin| {
-            let rows = Rows::none().nll(nll).d_margin(d_margin);
+            let rows = Rows::new().nll(nll).d_margin(d_margin);
             Direct::new(&fixed).evaluate(&Batch::new(margins), rows).expect("equal lengths").d_params[0]
         },
     );

@@ -38,9 +38,9 @@ struct Found {
 fn timed<E>(n: usize, evaluate: impl Fn(Rows<'_, f32>) -> Result<Sums, E>) -> Result<Found, E> {
     let (mut nll, mut d_margin) = (vec![0.0; n], vec![0.0; n]);
     // Once for pages and pipelines.
-    evaluate(Rows::none().nll(&mut nll).d_margin(&mut d_margin))?;
+    evaluate(Rows::new().nll(&mut nll).d_margin(&mut d_margin))?;
     let start = Instant::now();
-    let sums = evaluate(Rows::none().nll(&mut nll).d_margin(&mut d_margin))?;
+    let sums = evaluate(Rows::new().nll(&mut nll).d_margin(&mut d_margin))?;
     Ok(Found { nll, d_margin, sums, seconds: start.elapsed().as_secs_f64() })
 }
 

@@ -3,11 +3,11 @@
 //! It is the survival side of the Gamma family's canonical integral: aˢΦ(−1, s, a) = 1 − T(x, v)
 //! with v = 1/s, x = s/a, so both have the same accuracy and the same derivatives.
 
-use crate::canonical::Tail;
-use crate::canonical::gamma::{self, Point};
-use crate::special::elementary::{exp, ln};
-use crate::special::neg_ln_1m;
-use crate::special::twofold::{Twofold, add, div, ln_positive, mul, sub, times, two_sum};
+use crate::family::gamma::tail::{self as gamma, Point};
+use crate::kernel::Tail;
+use crate::math::elementary::{exp, ln};
+use crate::math::neg_ln_1m;
+use crate::math::twofold::{Twofold, add, div, ln_positive, mul, sub, times, two_sum};
 use num_traits::Float;
 
 /// Φ(−1, s, a) with derivatives, and the two forms that do not overflow.

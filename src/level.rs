@@ -2,17 +2,9 @@
 
 #[cfg(target_arch = "x86_64")]
 use crate::lanes::x86::{Avx2, Avx512};
-use crate::lanes::{Isa, Portable, Single};
+use crate::lanes::{Portable, Single, Vectorised};
 use core::fmt;
-
-/// Code that runs on any instruction set.
-pub(crate) trait Vectorised {
-    /// What it gives.
-    type Output;
-    /// Must be `#[inline(always)]`, and everything it calls as well: what is not inlined into the
-    /// function that enables the instruction set does not use it.
-    fn run<I: Isa>(self) -> Self::Output;
-}
+use core::str::FromStr;
 
 /// An instruction set that this machine has.
 ///
@@ -23,16 +15,15 @@ pub(crate) trait Vectorised {
 /// ```
 /// use prefstrength::Level;
 /// let best = Level::best();
-/// assert_eq!(Level::from_name(best.name())?, best);
+/// assert_eq!(best.name().parse(), Ok(best));
 /// assert!(Level::available().any(|level| level == Level::portable()));
-/// # Ok::<(), prefstrength::LevelError>(())
 /// ```
-#[derive(Clone, Copy, PartialEq, Eq)]
+#[derive(Clone, Copy, PartialEq, Eq, Hash)]
 pub struct Level(Kind);
 
 // Without `std` nothing can ask the machine.
-#[cfg_attr(not(feature = "std"), allow(dead_code))]
-#[derive(Clone, Copy, PartialEq, Eq)]
+#[cfg_attr(not(feature = "std"), allow(dead_code, reason = "nothing can make the other kinds"))]
+#[derive(Clone, Copy, PartialEq, Eq, Hash)]
 enum Kind {
     Scalar,
     Portable,
@@ -106,32 +97,7 @@ impl Level {
     /// assert!(names.starts_with(&["scalar", "portable"]));
     /// ```
     pub fn available() -> impl Iterator<Item = Self> {
-        Self::NAMES.into_iter().filter_map(|name| Self::from_name(name).ok())
-    }
-
-    /// By name: one of [`Level::NAMES`].
-    ///
-    /// # Errors
-    /// [`LevelError::Unknown`] for another name, [`LevelError::Unavailable`] if this machine or build
-    /// does not have it.
-    ///
-    /// ```
-    /// use prefstrength::{Level, LevelError};
-    /// assert_eq!(Level::from_name("scalar"), Ok(Level::scalar()));
-    /// assert_eq!(Level::from_name("mmx"), Err(LevelError::Unknown));
-    /// ```
-    pub fn from_name(name: &str) -> Result<Self, LevelError> {
-        let found = match name {
-            "scalar" => Some(Kind::Scalar),
-            "portable" => Some(Kind::Portable),
-            #[cfg(all(target_arch = "x86_64", feature = "std"))]
-            "avx2" => Avx2::detect().map(Kind::Avx2),
-            #[cfg(all(target_arch = "x86_64", feature = "std"))]
-            "avx512" => Avx512::detect().map(Kind::Avx512),
-            other if Self::NAMES.contains(&other) => None,
-            _ => return Err(LevelError::Unknown),
-        };
-        found.map(Self).ok_or(LevelError::Unavailable)
+        Self::NAMES.into_iter().filter_map(|name| name.parse().ok())
     }
 
     /// Its name, one of [`Level::NAMES`].
@@ -162,6 +128,31 @@ impl Level {
             #[cfg(target_arch = "x86_64")]
             Kind::Avx512(proof) => proof.enter(kernel),
         }
+    }
+}
+
+impl FromStr for Level {
+    type Err = LevelError;
+
+    /// By name: one of [`Level::NAMES`].
+    ///
+    /// ```
+    /// use prefstrength::{Level, LevelError};
+    /// assert_eq!("scalar".parse(), Ok(Level::scalar()));
+    /// assert_eq!("mmx".parse::<Level>(), Err(LevelError::Unknown));
+    /// ```
+    fn from_str(name: &str) -> Result<Self, LevelError> {
+        let found = match name {
+            "scalar" => Some(Kind::Scalar),
+            "portable" => Some(Kind::Portable),
+            #[cfg(all(target_arch = "x86_64", feature = "std"))]
+            "avx2" => Avx2::detect().map(Kind::Avx2),
+            #[cfg(all(target_arch = "x86_64", feature = "std"))]
+            "avx512" => Avx512::detect().map(Kind::Avx512),
+            other if Self::NAMES.contains(&other) => None,
+            _ => return Err(LevelError::Unknown),
+        };
+        found.map(Self).ok_or(LevelError::Unavailable)
     }
 }
 

@@ -41,30 +41,28 @@ compile_error!("prefstrength needs the feature `std` (default) or `libm` for its
 
 pub mod batch;
 pub mod canonical;
-pub mod family;
-mod float;
+mod family;
 #[cfg(feature = "gpu")]
 pub mod gpu;
+mod kernel;
 mod lanes;
-#[cfg(feature = "std")]
-pub mod learn;
 pub mod lerch;
-pub mod level;
-pub mod loss;
+mod level;
+mod loss;
+pub mod math;
+mod real;
 pub mod sampling;
-pub mod special;
+#[cfg(feature = "gpu")]
+mod wgsl;
 
-pub use family::{Fixed, Gamma, LogNormal, ParamError};
-pub use float::Real;
+pub use family::strengths::*;
+pub use family::{AnyStrength, Family, NllGradient, ParamError, PerFamily, UnknownName};
+pub use kernel::Coordinates;
 pub use level::{Level, LevelError};
-pub use loss::{Smoothing, Strength};
+pub use loss::{Posterior, Smoothing, Strength};
+pub use real::Real;
 
 /// The README's code, as a test.
 #[cfg(doctest)]
 #[doc = include_str!("../README.md")]
 struct Readme;
-
-/// That of the guide.
-#[cfg(all(doctest, feature = "std"))]
-#[doc = include_str!("../docs/guide.md")]
-struct Guide;

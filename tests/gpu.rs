@@ -1,13 +1,15 @@
 //! Batches on the GPU, on whatever adapter there is: `PREFSTRENGTH_REQUIRE_GPU=1` makes its absence a failure.
 #![cfg(feature = "gpu")]
 
+#[path = "it/support/mod.rs"]
 mod support;
 
-use prefstrength::batch::{self, Batch, Coordinates, Direct, Rows, Sums};
+use prefstrength::Coordinates;
+use prefstrength::batch::{self, Batch, Direct, Rows, Sums};
 use prefstrength::gpu::{self, Gpu, GpuError, Resident, wgpu};
-use prefstrength::{Fixed, Gamma, Level, LogNormal, Smoothing, Strength};
+use prefstrength::{AnyStrength, Fixed, Gamma, Level, LogNormal, Smoothing, Strength};
 use std::sync::OnceLock;
-use support::batch::Family;
+use support::batch::{Family, Ways};
 use wgpu::{Buffer, BufferUsages};
 
 /// The adapter of all tests.
@@ -79,7 +81,7 @@ fn rows<E: std::fmt::Debug>(
 ) -> Outcome {
     let mut out: [Vec<f32>; 4] = std::array::from_fn(|_| vec![7.0; n]);
     let [nll, d_margin, p0, p1] = &mut out;
-    let rows = Rows::none().nll(nll).d_margin(d_margin);
+    let rows = Rows::new().nll(nll).d_margin(d_margin);
     let sums = f(if params == 1 { rows.d_params([p0]) } else { rows.d_params([p0, p1]) }).expect("evaluated");
     (out, sums)
 }
@@ -95,12 +97,40 @@ fn worst(
     margins: &[f32],
     found: &[Vec<f32>; 4],
 ) -> [f64; 3] {
+    let native = |i: usize, d: f64| {
+        let params = params(i).map(f64::from);
+        let truth = family.scalar(params, d, 0.0, Coordinates::Native);
+        (truth, family.scales(params, d, truth, Coordinates::Native))
+    };
+    worst_of(family, native, margins, found)
+}
+
+/// The same in mean and cv.
+fn worst_in_mean_cv(
+    family: Family,
+    params: impl Fn(usize) -> [f32; 2],
+    margins: &[f32],
+    found: &[Vec<f32>; 4],
+) -> [f64; 3] {
+    let of = |i: usize, d: f64| {
+        let [mean, cv] = params(i).map(f64::from);
+        let beta = AnyStrength::from_mean_cv(family, mean, cv).expect("valid");
+        let g = beta.nll_gradient_in(d, Coordinates::MeanCv);
+        let truth = [g.value, g.d_margin, g.d_params[0], g.d_params[1]];
+        (truth, family.scales([mean, cv], d, truth, Coordinates::MeanCv))
+    };
+    worst_of(family, of, margins, found)
+}
+
+fn worst_of(
+    family: Family,
+    of: impl Fn(usize, f64) -> ([f64; 4], [f64; 4]),
+    margins: &[f32],
+    found: &[Vec<f32>; 4],
+) -> [f64; 3] {
     let mut worst = [0.0_f64; 3];
     for (i, &d) in margins.iter().enumerate() {
-        let params = params(i).map(f64::from);
-        let d = f64::from(d);
-        let truth = family.scalar(params, d, 0.0, Coordinates::Native);
-        let scales = family.scales(params, d, truth, Coordinates::Native);
+        let (truth, scales) = of(i, f64::from(d));
         for j in 0..4 {
             if family == Family::Fixed && j == 3 {
                 continue;
@@ -110,7 +140,7 @@ fn worst(
             let error = if error <= 1.2e-38 { 0.0 } else { error / scales[j] / f64::from(f32::EPSILON) };
             assert!(
                 error.is_finite(),
-                "{family:?} {params:?}, row {j} at {d}: {} of {}",
+                "{family:?}, element {i}, row {j} at {d}: {} of {}",
                 found[j][i],
                 truth[j]
             );
@@ -172,19 +202,39 @@ fn parameters_per_element_are_accurate() {
     let batch = Batch::new(&margins);
     let (shape, scale) =
         (cycle(&[1e-3, 0.1, 0.5, 1.0, 4.0, 100.0, 1e5], 1), cycle(&[0.01, 0.3, 1.0, 20.0], 7));
-    let losses = batch::PerElement::gamma(&shape, &scale).expect("valid");
+    let losses = batch::PerElement::new(Family::Gamma, &[&shape, &scale]).expect("valid");
     let (out, _) = rows(margins.len(), 2, |rows| on.evaluate(&losses, &batch, rows));
     report("gamma, per element", worst(Family::Gamma, |i| [shape[i], scale[i]], &margins, &out));
     let (mu, sigma) = (cycle(&[-3.0, -0.5, 0.0, 1.0], 1), cycle(&[0.0, 1e-3, 0.1, 0.5, 1.0, 1.5, 1.9], 4));
-    let losses = batch::PerElement::lognormal(&mu, &sigma).expect("valid");
+    let losses = batch::PerElement::new(Family::LogNormal, &[&mu, &sigma]).expect("valid");
     let (out, sums) = rows(margins.len(), 2, |rows| on.evaluate(&losses, &batch, rows));
     report("lognormal, per element", worst(Family::LogNormal, |i| [mu[i], sigma[i]], &margins, &out));
     let total: f64 = out[0].iter().map(|&x| f64::from(x)).sum();
     assert!(close(sums.nll, total, 1e-9 * total) && sums.d_params == [0.0; 2]);
     let beta = cycle(&[0.0, 0.1, 1.0, 30.0], 1);
-    let losses = batch::PerElement::fixed(&beta).expect("valid");
+    let losses = batch::PerElement::new(Family::Fixed, &[&beta]).expect("valid");
     let (out, _) = rows(margins.len(), 1, |rows| on.evaluate(&losses, &batch, rows));
     report("fixed, per element", worst(Family::Fixed, |i| [beta[i], 0.0], &margins, &out));
+}
+
+#[test]
+fn means_and_cvs_per_element_are_accurate() {
+    let Some(gpu) = gpu() else { return };
+    let margins = margins(4000);
+    let cycle = |list: &[f32], step: usize| -> Vec<f32> {
+        (0..margins.len()).map(|i| list[i / step % list.len()]).collect()
+    };
+    let (mean, cv) = (cycle(&[0.01, 0.3, 1.0, 20.0], 7), cycle(&[0.0, 1e-3, 0.1, 0.5, 1.0, 3.0], 1));
+    for family in Family::ALL.into_iter().filter(|&family| family != Family::Fixed) {
+        let losses = batch::PerElement::from_mean_cv(family, &mean, &cv).expect("valid");
+        let (out, _) = rows(margins.len(), 2, |rows| {
+            gpu::PerElement::new(&gpu).evaluate(&losses, &Batch::new(&margins), rows)
+        });
+        report(
+            &format!("{family}, mean and cv per element"),
+            worst_in_mean_cv(family, |i| [mean[i], cv[i]], &margins, &out),
+        );
+    }
 }
 
 /// The kernels are the scalar lane kernels, operation by operation, but for fused multiply-adds and the edges of
@@ -279,7 +329,7 @@ fn several_chunks_on_a_device_of_the_caller() {
     assert!((sums.weight - cpu_sums.weight).abs() < 1e-6 * cpu_sums.weight);
     compare_sums(&Sums { weight: sums.weight, ..cpu_sums }, &sums, &expected);
     let losses = [margins.iter().map(|_| 2.0).collect::<Vec<f32>>(), margins.iter().map(|_| 0.5).collect()];
-    let losses = batch::PerElement::gamma(&losses[0], &losses[1]).expect("valid");
+    let losses = batch::PerElement::new(Family::Gamma, &[&losses[0], &losses[1]]).expect("valid");
     let on = gpu::PerElement::new(&gpu);
     let (found, _) = rows(margins.len(), 2, |rows| on.evaluate(&losses, &Batch::new(&margins), rows));
     let (expected, _) = rows(margins.len(), 2, |rows| losses.evaluate(&Batch::new(&margins), rows));
@@ -390,7 +440,7 @@ fn infinities_in_sums_and_products() {
     same(&found, &expected);
     let margins = [1e8, 1e33, 80.0, 1.0];
     let (shape, scale) = ([1e32, 1e6, 1e38, 2.0], [1e-34, 1e-36, 1e-38, 0.5]);
-    let losses = batch::PerElement::gamma(&shape, &scale).expect("valid");
+    let losses = batch::PerElement::new(Family::Gamma, &[&shape, &scale]).expect("valid");
     let batch = Batch::new(&margins);
     let found = rows(4, 2, |rows| gpu::PerElement::new(&gpu).evaluate(&losses, &batch, rows));
     same(&found, &rows(4, 2, |rows| losses.evaluate(&batch, rows)));
@@ -463,9 +513,10 @@ fn resident_buffers() {
 
     // Parameters of their own: the same numbers.
     let (shape, scale) = (upload(&gpu, &vec![beta.shape(); n]), upload(&gpu, &vec![beta.scale(); n]));
-    let family = gpu::Family::Gamma(shape.as_entire_buffer_binding(), scale.as_entire_buffer_binding());
+    let bindings = [&shape, &scale].map(|buffer| buffer.as_entire_buffer_binding());
+    let parameters = gpu::Parameters::native(Family::Gamma, bindings);
     let mut encoder = gpu.device().create_command_encoder(&wgpu::CommandEncoderDescriptor::default());
-    gpu::PerElement::new(&gpu).encode(&mut encoder, &family, &resident).expect("encoded");
+    gpu::PerElement::new(&gpu).encode(&mut encoder, &parameters, &resident).expect("encoded");
     gpu.queue().submit([encoder.finish()]);
     let found = outputs.each_ref().map(|buffer| download(&gpu, buffer)[..n].to_vec());
     compare(&cpu, &found, &margins);
@@ -477,7 +528,7 @@ fn resident_buffers() {
     plan.prepare(&Gamma::from_mean_cv(3.0, 4.0).expect("valid")).expect("uploaded");
     gpu.queue().submit([encoder.finish()]);
     assert_eq!(f64::from(download(&gpu, &sums)[1]), nll);
-    let clone = kept.evaluate(&batch, Rows::none()).expect("evaluated");
+    let clone = kept.evaluate(&batch, Rows::new()).expect("evaluated");
     assert!(close(clone.nll, expected.nll, 1e-5 * expected.nll));
 
     // An empty batch clears the sums, in a buffer with no other usage.
@@ -502,10 +553,10 @@ fn typed_errors() {
     let beta = Gamma::<f32>::from_mean_cv(1.0, 0.5).expect("valid");
     let plan = gpu::Plan::new(&gpu, &beta).expect("plan");
     let mut nll = [7.0; 3];
-    let refused = plan.evaluate(&Batch::new(&[1.0; 2]), Rows::none().nll(&mut nll));
+    let refused = plan.evaluate(&Batch::new(&[1.0; 2]), Rows::new().nll(&mut nll));
     assert!(matches!(refused, Err(GpuError::Batch(batch::BatchError::Length { .. }))), "{refused:?}");
     let refused =
-        plan.evaluate(&Batch::new(&[1.0; 3]).weights(&[1.0, f32::NAN, 1.0]), Rows::none().nll(&mut nll));
+        plan.evaluate(&Batch::new(&[1.0; 3]).weights(&[1.0, f32::NAN, 1.0]), Rows::new().nll(&mut nll));
     assert!(matches!(refused, Err(GpuError::Batch(batch::BatchError::Weight { index: 1 }))), "{refused:?}");
     assert_eq!(nll, [7.0; 3]);
 
@@ -550,11 +601,11 @@ fn typed_errors() {
     // Parameters beyond the kernels: the host takes over, the device cannot.
     let wide = gpu::Plan::new(&gpu, &LogNormal::from_mu_sigma(0.0, 5.0).expect("valid")).expect("plan");
     assert_eq!(wide.encode(&mut encoder, &Resident::new(binding(), 10)), Err(GpuError::Parameters));
-    assert!(wide.evaluate(&Batch::new(&[1.0, -2.0]), Rows::none()).expect("on the CPU").nll > 0.0);
+    assert!(wide.evaluate(&Batch::new(&[1.0, -2.0]), Rows::new()).expect("on the CPU").nll > 0.0);
     // Sums are for shared parameters.
     let refused = gpu::PerElement::new(&gpu).encode(
         &mut encoder,
-        &gpu::Family::Fixed(binding()),
+        &gpu::Parameters::native(Family::Fixed, [binding()]),
         &Resident::new(binding(), 10).sums(binding()),
     );
     assert_eq!(refused, Err(GpuError::Parameters));
@@ -576,7 +627,7 @@ fn a_device_that_is_destroyed() {
         });
         let error = loop {
             last.copy_from_slice(&nll);
-            match plan.evaluate(&Batch::new(&margins), Rows::none().nll(&mut nll)) {
+            match plan.evaluate(&Batch::new(&margins), Rows::new().nll(&mut nll)) {
                 Ok(_) => {}
                 Err(error) => break error,
             }
@@ -584,7 +635,7 @@ fn a_device_that_is_destroyed() {
         assert!(matches!(error, GpuError::Lost | GpuError::Validation(_)), "{error:?}");
     });
     assert_eq!(nll, last);
-    let again = plan.evaluate(&Batch::new(&margins), Rows::none().nll(&mut nll));
+    let again = plan.evaluate(&Batch::new(&margins), Rows::new().nll(&mut nll));
     assert!(again.is_err() && nll == last);
 }
 

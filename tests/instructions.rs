@@ -5,17 +5,19 @@
 //! its registers and fused, and what they call must have no arithmetic of its own.
 #![cfg(target_arch = "x86_64")]
 
+#[path = "it/support/mod.rs"]
 mod support;
 
-use prefstrength::batch::{Batch, Coordinates};
+use prefstrength::Coordinates;
+use prefstrength::LogNormal;
+use prefstrength::batch::{Batch, Number};
 use prefstrength::sampling::MonteCarlo;
-use prefstrength::{LogNormal, Real};
 use std::collections::{HashMap, HashSet};
 use std::process::Command;
-use support::batch::{Family, levels, rows};
+use support::batch::{Family, Ways, levels, rows};
 
 /// Runs every kernel, so that this program holds all of them.
-fn instantiate<T: Real>() {
+fn instantiate<T: Number>() {
     let margins = [-3.0, 0.1, 2.0, 50.0, 1e4].map(T::from_f64);
     let (a, b, weights) = ([T::one(); 5], [T::from_f64(0.5); 5], [T::from_f64(0.2); 5]);
     for level in levels() {

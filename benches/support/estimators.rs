@@ -47,7 +47,7 @@ fn evaluate<T: Real>(
     nll: &mut [T],
     d_margin: &mut [T],
 ) -> [f64; 2] {
-    let rows = Rows::none().nll(nll).d_margin(d_margin);
+    let rows = Rows::new().nll(nll).d_margin(d_margin);
     let sums = estimator.expect("finite scores").evaluate(&Batch::new(margins), rows);
     sums.expect("equal lengths").d_params
 }

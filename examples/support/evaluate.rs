@@ -126,7 +126,7 @@ fn by_batch<T: Real>(task: Task, path: Path, inputs: &[Vec<T>]) -> Result<Vec<Ve
     match (path, task) {
         (Path::Direct(level), _) => {
             let loss = match task {
-                Task::Fixed | Task::Lerch => PerElement::fixed(&inputs[1]),
+                Task::Fixed | Task::Lerch => PerElement::new(Family::Fixed, &[&inputs[1]]),
                 Task::Gamma => PerElement::gamma(&inputs[1], &inputs[2]),
                 Task::LogNormal => PerElement::lognormal(&inputs[1], &inputs[2]),
             };
@@ -151,7 +151,7 @@ fn by_gpu<T: Real>(task: Task, inputs: &[Vec<T>]) -> Result<Vec<Vec<T>>, String>
     let narrow = |column: &Vec<T>| -> Vec<f32> { column.iter().map(|&x| Real::to_f64(x) as f32).collect() };
     let columns: Vec<_> = inputs.iter().map(narrow).collect();
     let losses = match task {
-        Task::Fixed | Task::Lerch => PerElement::fixed(&columns[1]),
+        Task::Fixed | Task::Lerch => PerElement::new(Family::Fixed, &[&columns[1]]),
         Task::Gamma => PerElement::gamma(&columns[1], &columns[2]),
         Task::LogNormal => PerElement::lognormal(&columns[1], &columns[2]),
     };
@@ -162,7 +162,7 @@ fn by_gpu<T: Real>(task: Task, inputs: &[Vec<T>]) -> Result<Vec<Vec<T>>, String>
 
 /// A batch's rows into columns.
 fn into<T: Real>(columns: &mut [Vec<T>]) -> batch::Rows<'_, T> {
-    let rows = batch::Rows::none();
+    let rows = batch::Rows::new();
     match columns {
         [nll, d_margin, p] => rows.nll(nll).d_margin(d_margin).d_params([p]),
         [nll, d_margin, p0, p1] => rows.nll(nll).d_margin(d_margin).d_params([p0, p1]),
@@ -303,7 +303,7 @@ where
 /// The path and level of the command line.
 fn path(path: &str, level: Option<&str>) -> Result<Path, String> {
     let asked = || match level {
-        Some(name) => Level::from_name(name).map_err(|e| format!("--level {name}: {e}")),
+        Some(name) => name.parse::<Level>().map_err(|e| format!("--level {name}: {e}")),
         None => Ok(Level::best()),
     };
     match path {

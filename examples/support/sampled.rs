@@ -131,7 +131,7 @@ fn rows(
 ) -> Result<Vec<Row>, BatchError> {
     let mut columns: [Vec<f64>; 4] = array::from_fn(|_| vec![0.0; margins.len()]);
     let [nll, d_margin, first, second] = &mut columns;
-    let rows = Rows::none().nll(nll).d_margin(d_margin).d_params([first, second]);
+    let rows = Rows::new().nll(nll).d_margin(d_margin).d_params([first, second]);
     evaluate(&Batch::new(margins), rows)?;
     Ok((0..margins.len()).map(|i| array::from_fn(|j| columns[j][i])).collect())
 }
@@ -240,8 +240,10 @@ impl Study {
                 let values: Vec<f64> = samples.iter().map(|s| s.value).collect();
                 let d_shape: Vec<f64> = samples.iter().map(|s| s.d_params[0]).collect();
                 let all = |margins: &[f64]| match &draws.weights {
-                    Some(w) => estimates(&MonteCarlo::gamma(&beta, &values, &d_shape)?.weights(w)?, margins),
-                    None => estimates(&MonteCarlo::gamma_per_pair(&beta, 16, &values, &d_shape)?, margins),
+                    Some(w) => {
+                        estimates(&MonteCarlo::samples(&beta, &values, &d_shape)?.weights(w)?, margins)
+                    }
+                    None => estimates(&MonteCarlo::samples_per_pair(&beta, 16, &values, &d_shape)?, margins),
                 };
                 for margin in MARGINS {
                     let moments = draws.moments(&gamma_exact(&beta, margin), margin, all)?;
@@ -355,7 +357,7 @@ fn time<R, E: Into<Box<dyn Error>>>(
     let (mut nll, mut d_margin, mut runs) = (vec![0.0; margins.len()], vec![0.0; margins.len()], Vec::new());
     for _ in 0..31 {
         let start = Instant::now();
-        let rows = Rows::none().nll(&mut nll).d_margin(&mut d_margin);
+        let rows = Rows::new().nll(&mut nll).d_margin(&mut d_margin);
         black_box(work(&Batch::new(black_box(margins)), rows).map_err(Into::into)?);
         runs.push(1e9 * start.elapsed().as_secs_f64() / margins.len() as f64);
     }

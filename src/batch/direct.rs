@@ -1,11 +1,17 @@
 //! Every element from the integral itself, with one p(β) for all.
 
-use super::pipeline::{self, Integrate, List, Logits, Points, Scales, Source};
-use super::{Batch, BatchError, Coordinates, Rows, Sums};
-use crate::canonical::lanes::Element;
-use crate::float::Real;
+use super::engine::LogitSource;
+use super::error::BatchError;
+use super::evaluation::{Evaluator, methods};
+use super::gate::Opened;
+use super::input::Batch;
+use super::number::Number;
+use super::rows::Rows;
+use super::shared::Shared;
+use crate::family::Inside;
+use crate::kernel::Coordinates;
 use crate::level::Level;
-use crate::loss::{Integral, Model, Smoothing, Strength, row};
+use crate::loss::Strength;
 
 /// One p(β) for all margins, each evaluated from the integral itself.
 ///
@@ -20,7 +26,7 @@ use crate::loss::{Integral, Model, Smoothing, Strength, row};
 /// let beta = Gamma::<f64>::from_shape_scale(4.0, 0.025)?;
 /// let mut d_margin = [0.0; 2];
 /// let loss = Direct::new(&beta);
-/// let sums = loss.evaluate(&Batch::new(&[3.0, -1.0]), Rows::none().d_margin(&mut d_margin))?;
+/// let sums = loss.evaluate(&Batch::new(&[3.0, -1.0]), Rows::new().d_margin(&mut d_margin))?;
 /// assert!((d_margin[0] - beta.nll_gradient(3.0).d_margin).abs() < 1e-15); // 0.03 in size
 /// # Ok::<(), Box<dyn std::error::Error>>(())
 /// ```
@@ -50,98 +56,25 @@ impl<S: Copy> Direct<S> {
         Self { coordinates, ..self }
     }
 
-    /// Losses and gradients of a batch.
-    ///
-    /// # Errors
-    /// [`BatchError`] for slices of different lengths, a wrong number of them, and weights that are
-    /// negative or not finite; nothing is written then. An empty batch gives zeros.
-    pub fn evaluate<T: Real>(&self, batch: &Batch<'_, T>, rows: Rows<'_, T>) -> Result<Sums, BatchError>
-    where
-        S: Strength<T>,
-    {
-        Ok(pipeline::tree(&self.check(batch, &rows)?, 0, batch, rows))
-    }
+    methods!([<T: Number>] [where S: Strength<T>] T);
 
-    /// The same, bit for bit, on the threads of rayon.
-    ///
-    /// # Errors
-    /// As [`evaluate`](Self::evaluate).
-    #[cfg(feature = "rayon")]
-    pub fn par_evaluate<T: Real>(&self, batch: &Batch<'_, T>, rows: Rows<'_, T>) -> Result<Sums, BatchError>
+    fn shared<T: Number>(&self) -> Shared<S>
     where
         S: Strength<T>,
     {
-        Ok(pipeline::par_tree(&self.check(batch, &rows)?, 0, batch, rows))
+        Shared::new(&self.beta, self.level, self.coordinates, T::scales(Inside))
     }
+}
 
-    fn check<T: Real>(&self, batch: &Batch<'_, T>, rows: &Rows<'_, T>) -> Result<Shared<S>, BatchError>
-    where
-        S: Strength<T>,
-    {
-        let shared = Shared::new::<T>(&self.beta, self.level, self.coordinates);
+impl<T: Number, S: Strength<T>> Evaluator<T> for Direct<S> {
+    fn check(&self, batch: &Batch<'_, T>, rows: &Rows<'_, T>) -> Result<(), BatchError> {
         batch.check()?;
-        rows.check(batch.len(), shared.model.params)?;
-        Ok(shared)
+        rows.check(batch.len(), self.shared::<T>().params.params)
     }
-}
-
-/// One p(β) as the pipeline sees it.
-#[derive(Clone, Copy, Debug)]
-pub(super) struct Shared<S> {
-    pub(super) beta: S,
-    pub(super) level: Level,
-    pub(super) coordinates: Coordinates,
-    pub(super) model: Model,
-}
-
-impl<S: Copy> Shared<S> {
-    pub(super) fn new<T: Real>(beta: &S, level: Level, coordinates: Coordinates) -> Self
+    fn source(&self) -> impl LogitSource<T>
     where
-        S: Strength<T>,
+        T: Opened,
     {
-        let mut model = crate::loss::BatchFamily::model(beta, coordinates);
-        if !representable::<T>(&model) {
-            model.integral = Integral::Scalar;
-        }
-        Self { beta: *beta, level, coordinates, model }
-    }
-}
-
-/// Whether unit and matrix are far enough from the ends of the precision's range.
-pub(super) fn representable<T: Element>(model: &Model) -> bool {
-    // f32: 1e±18, 1e±30; f64: 1e±100, 1e±200.
-    let (unit, factor) = T::SCALES;
-    let [[a, b], [c, d]] = model.matrix;
-    let fits = |x: f64| x == 0.0 || (1.0 / factor..factor).contains(&x.abs());
-    (1.0 / unit..unit).contains(&model.unit) && fits(a) && fits(c) && fits(d) && b.abs() < factor
-}
-
-impl<T: Real, S: Strength<T>> Source<T> for Shared<S> {
-    fn level(&self) -> Level {
-        self.level
-    }
-    fn per_element(&self) -> bool {
-        false
-    }
-    fn matrix(&self) -> [[f64; 2]; 2] {
-        self.model.matrix
-    }
-    fn setup(&self, _first: usize, _n: usize, points: &mut Points<T>, scales: &mut Scales<T>) {
-        points.shape = pipeline::Column::new(self.model.shape);
-        *scales = Scales::shared(&self.model);
-    }
-    fn logits(
-        &self,
-        _first: usize,
-        points: &Points<T>,
-        n: usize,
-        logits: &mut Logits<T>,
-        outside: &mut List,
-    ) {
-        let (integral, rule) = (self.model.integral, T::RULE);
-        Integrate { integral, rule, points, n, logits, outside }.on(self.level);
-    }
-    fn scalar(&self, _index: usize, margin: T, smoothing: Smoothing<T>) -> [f64; 4] {
-        row(&self.beta, margin, smoothing, self.coordinates)
+        self.shared::<T>()
     }
 }

@@ -1,76 +1,110 @@
 //! Parameters per element: per annotator, per group.
 
-use super::direct::representable;
-use super::error::length;
-use super::pipeline::{self, Integrate, List, Logits, Points, Scales, Source};
-use super::{Batch, BatchError, Coordinates, Rows, Sums};
-use crate::family::{Fixed, Gamma, LogNormal, ParamError};
-use crate::float::Real;
+use super::engine::{Integrate, KernelInputs, List, LogitColumns, LogitSource, Scales};
+use super::error::{BatchError, length};
+use super::evaluation::{Evaluator, methods};
+use super::gate::Opened;
+use super::input::Batch;
+use super::number::Number;
+use super::rows::Rows;
+use super::shared::representable;
+use crate::family::dispatch::MemberVisitor;
+use crate::family::{Family, Inside, Member, ParamError, Precision};
+use crate::kernel::{Coordinates, Goal, Integral, KernelParams};
 use crate::level::Level;
-use crate::loss::{BatchFamily, Integral, Model, Smoothing, row};
+use crate::loss::{Smoothing, row};
 
-/// Native parameters of p(β) for every element of a batch; derivatives in them go to
+/// Parameters of p(β) for every element of a batch; derivatives in them go to
 /// [`Rows::d_params`], and are not summed.
 ///
 /// * Accuracy, NaN and ±∞: as [`Direct`](super::Direct).
 ///
 /// ```
 /// use prefstrength::batch::{Batch, PerElement, Rows};
+/// use prefstrength::Family;
 /// // Two annotators, looked up per pair.
 /// let (mu, sigma) = ([-2.0, -2.0, -3.0], [0.3, 0.3, 0.8]);
 /// let (mut d_mu, mut d_sigma) = ([0.0; 3], [0.0; 3]);
-/// let rows = Rows::none().d_params([&mut d_mu, &mut d_sigma]);
-/// let sums = PerElement::lognormal(&mu, &sigma)?.evaluate(&Batch::new(&[1.0, -4.0, 2.5]), rows)?;
+/// let rows = Rows::new().d_params([&mut d_mu, &mut d_sigma]);
+/// let losses = PerElement::new(Family::LogNormal, &[&mu, &sigma])?;
+/// let sums = losses.evaluate(&Batch::new(&[1.0, -4.0, 2.5]), rows)?;
 /// assert!(sums.nll > 0.0 && d_mu[1] > 0.0);
 /// # Ok::<(), Box<dyn std::error::Error>>(())
 /// ```
 #[derive(Clone, Copy, Debug)]
 pub struct PerElement<'a, T> {
-    family: Families<'a, T>,
+    family: Family,
+    given: Given<'a, T>,
+    coordinates: Coordinates,
     level: Level,
 }
 
+/// In what the parameters are given.
 #[derive(Clone, Copy, Debug)]
-enum Families<'a, T> {
-    Fixed(&'a [T]),
-    Gamma(&'a [T], &'a [T]),
-    LogNormal(&'a [T], &'a [T]),
+enum Given<'a, T> {
+    /// The native ones; the second slice is the first again where there is one.
+    Native([&'a [T]; 2]),
+    /// Mean and cv.
+    MeanCv([&'a [T]; 2]),
 }
 
-impl<'a, T: Real> PerElement<'a, T> {
-    /// β of every element.
+impl<'a, T> Given<'a, T> {
+    fn slices(&self) -> [&'a [T]; 2] {
+        let (Self::Native(slices) | Self::MeanCv(slices)) = *self;
+        slices
+    }
+}
+
+impl<'a, T: Number> PerElement<'a, T> {
+    /// The native parameters of every element, a slice for each of [`Family::parameters`]; derivatives in them.
     ///
     /// # Errors
-    /// [`BatchError::Param`] where [`Fixed::new`] refuses an element.
-    pub fn fixed(beta: &'a [T]) -> Result<Self, BatchError> {
-        Self::checked(Families::Fixed(beta), beta.len())
+    /// [`BatchError::ParamCount`] for another number of slices, [`BatchError::Length`] unless all are of one length,
+    /// [`BatchError::Param`] where the family's constructor refuses an element.
+    pub fn new(family: Family, parameters: &[&'a [T]]) -> Result<Self, BatchError> {
+        let (expected, found) = (family.parameters().len(), parameters.len());
+        let slices = match *parameters {
+            [only] if expected == 1 => [only, only],
+            [first, second] if expected == 2 => [first, second],
+            _ => return Err(BatchError::ParamCount { expected, found }),
+        };
+        Self::checked(family, Given::Native(slices), Coordinates::Native)
     }
 
-    /// Shape and scale of every element.
+    /// Mean and cv of every element; derivatives in them ([`Coordinates::MeanCv`]).
     ///
     /// # Errors
-    /// [`BatchError::Length`] unless both are of one length; [`BatchError::Param`] where
-    /// [`Gamma::from_shape_scale`] refuses an element.
-    pub fn gamma(shape: &'a [T], scale: &'a [T]) -> Result<Self, BatchError> {
-        length("scale", Some(scale), shape.len())?;
-        Self::checked(Families::Gamma(shape, scale), shape.len())
-    }
-
-    /// μ and σ of every element.
+    /// As [`new`](Self::new).
     ///
-    /// # Errors
-    /// [`BatchError::Length`] unless both are of one length; [`BatchError::Param`] where
-    /// [`LogNormal::from_mu_sigma`] refuses an element.
-    pub fn lognormal(mu: &'a [T], sigma: &'a [T]) -> Result<Self, BatchError> {
-        length("sigma", Some(sigma), mu.len())?;
-        Self::checked(Families::LogNormal(mu, sigma), mu.len())
+    /// ```
+    /// use prefstrength::batch::{Batch, PerElement, Rows};
+    /// use prefstrength::{Coordinates, Family, Gamma, Strength};
+    /// let (mean, cv) = ([0.1, 0.2], [0.5, 0.0]); // the second annotator has one β
+    /// let (mut d_mean, mut d_cv) = ([0.0; 2], [0.0; 2]);
+    /// let rows = Rows::new().d_params([&mut d_mean, &mut d_cv]);
+    /// PerElement::from_mean_cv(Family::Gamma, &mean, &cv)?.evaluate(&Batch::new(&[3.0, -1.0]), rows)?;
+    /// let alone = Gamma::<f64>::from_mean_cv(0.1, 0.5)?.nll_gradient_in(3.0, Coordinates::MeanCv);
+    /// assert!((d_mean[0] - alone.d_params[0]).abs() < 1e-14 && d_cv[1] == 0.0);
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
+    pub fn from_mean_cv(family: Family, mean: &'a [T], cv: &'a [T]) -> Result<Self, BatchError> {
+        Self::checked(family, Given::MeanCv([mean, cv]), Coordinates::MeanCv)
     }
 
-    fn checked(family: Families<'a, T>, len: usize) -> Result<Self, BatchError> {
-        let this = Self { family, level: Level::best() };
-        match (0..len).find_map(|index| Some((index, this.model(index).err()?))) {
-            Some((index, error)) => Err(BatchError::Param { index, error }),
-            None => Ok(this),
+    fn checked(family: Family, given: Given<'a, T>, coordinates: Coordinates) -> Result<Self, BatchError> {
+        let this = Self { family, given, coordinates, level: Level::best() };
+        let [first, second] = this.given.slices();
+        length(this.names()[1], Some(second), first.len())?;
+        family.visit_member(Check(&this))?;
+        Ok(this)
+    }
+
+    /// What the slices are called.
+    fn names(&self) -> [&'static str; 2] {
+        match (self.given, self.family.parameters()) {
+            (Given::MeanCv(_), _) => ["mean", "cv"],
+            (_, &[first, second]) => [first, second],
+            (_, names) => [names.first().copied().unwrap_or_default(); 2],
         }
     }
 
@@ -80,126 +114,164 @@ impl<'a, T: Real> PerElement<'a, T> {
         Self { level, ..self }
     }
 
-    /// Losses and gradients of a batch of as many elements.
-    ///
-    /// # Errors
-    /// [`BatchError`] for slices of different lengths, a wrong number of them, and weights that are
-    /// negative or not finite; nothing is written then.
-    pub fn evaluate(&self, batch: &Batch<'_, T>, rows: Rows<'_, T>) -> Result<Sums, BatchError> {
-        self.check(batch, &rows)?;
-        Ok(Self::without_gradient(pipeline::tree(self, 0, batch, rows)))
+    /// Derivatives in other coordinates.
+    #[must_use]
+    pub fn with_coordinates(self, coordinates: Coordinates) -> Self {
+        Self { coordinates, ..self }
     }
 
-    /// The same, bit for bit, on the threads of rayon.
-    ///
-    /// # Errors
-    /// As [`evaluate`](Self::evaluate).
-    #[cfg(feature = "rayon")]
-    pub fn par_evaluate(&self, batch: &Batch<'_, T>, rows: Rows<'_, T>) -> Result<Sums, BatchError> {
-        self.check(batch, &rows)?;
-        Ok(Self::without_gradient(pipeline::par_tree(self, 0, batch, rows)))
+    methods!([] [] T);
+
+    /// How many parameters the derivatives are taken in.
+    fn params(&self) -> usize {
+        match self.coordinates {
+            Coordinates::Native => self.family.parameters().len(),
+            _ => 2,
+        }
     }
 
-    fn without_gradient(sums: Sums) -> Sums {
-        Sums { d_params: [0.0; 2], ..sums }
+    /// The strength of element `i`.
+    fn member<S: Member<T>>(&self, i: usize) -> Result<S, ParamError> {
+        match self.given {
+            Given::Native([first, second]) => S::from_native([first[i], second[i]]),
+            Given::MeanCv([mean, cv]) => S::from_mean_and_cv(mean[i], cv[i]),
+        }
     }
 
-    pub(crate) fn check(&self, batch: &Batch<'_, T>, rows: &Rows<'_, T>) -> Result<(), BatchError> {
-        let (name, slice, params) = match self.family {
-            Families::Fixed(beta) => ("beta", beta, 1),
-            Families::Gamma(shape, _) => ("shape", shape, 2),
-            Families::LogNormal(mu, _) => ("mu", mu, 2),
-        };
-        length(name, Some(slice), batch.len())?;
-        batch.check()?;
-        rows.check(batch.len(), params)
-    }
-
-    /// The family as a number, and the slices of its parameters.
+    /// The family, whether parameters and derivatives are mean and cv, and the slices of the parameters; `None`
+    /// where the device has no kernel for the coordinates.
     #[cfg(feature = "gpu")]
-    pub(crate) fn parameters(&self) -> (u32, [Option<&'a [T]>; 2]) {
-        match self.family {
-            Families::Fixed(beta) => (0, [Some(beta), None]),
-            Families::Gamma(shape, scale) => (1, [Some(shape), Some(scale)]),
-            Families::LogNormal(mu, sigma) => (2, [Some(mu), Some(sigma)]),
+    pub(crate) fn for_device(&self) -> Option<(Family, bool, [Option<&'a [T]>; 2])> {
+        let [first, second] = self.given.slices();
+        match (self.given, self.coordinates) {
+            (Given::Native(_), Coordinates::Native) => {
+                Some((self.family, false, [Some(first), (self.params() == 2).then_some(second)]))
+            }
+            (Given::MeanCv(_), Coordinates::MeanCv) => Some((self.family, true, [Some(first), Some(second)])),
+            _ => None,
         }
     }
 
     /// The parameters of some elements.
     #[cfg(feature = "gpu")]
     pub(crate) fn slice(&self, range: core::ops::Range<usize>) -> Self {
-        let of = |slice: &'a [T]| &slice[range.clone()];
-        let family = match self.family {
-            Families::Fixed(beta) => Families::Fixed(of(beta)),
-            Families::Gamma(shape, scale) => Families::Gamma(of(shape), of(scale)),
-            Families::LogNormal(mu, sigma) => Families::LogNormal(of(mu), of(sigma)),
+        let given = match self.given {
+            Given::Native(slices) => Given::Native(slices.map(|s| &s[range.clone()])),
+            Given::MeanCv(slices) => Given::MeanCv(slices.map(|s| &s[range.clone()])),
         };
-        Self { family, level: self.level }
-    }
-
-    fn model(&self, i: usize) -> Result<Model, ParamError> {
-        let native = Coordinates::Native;
-        Ok(match self.family {
-            Families::Fixed(beta) => Fixed::new(beta[i])?.model(native),
-            Families::Gamma(shape, scale) => Gamma::from_shape_scale(shape[i], scale[i])?.model(native),
-            Families::LogNormal(mu, sigma) => LogNormal::from_mu_sigma(mu[i], sigma[i])?.model(native),
-        })
+        Self { given, ..*self }
     }
 }
 
-impl<T: Real> Source<T> for PerElement<'_, T> {
+/// Looks for an element that its family refuses.
+struct Check<'a, 'b, T>(&'a PerElement<'b, T>);
+
+impl<T: Number> MemberVisitor<T> for Check<'_, '_, T> {
+    type Output = Result<(), BatchError>;
+    fn visit<S: Member<T>>(self) -> Result<(), BatchError> {
+        let len = self.0.given.slices()[0].len();
+        match (0..len).find_map(|index| Some((index, self.0.member::<S>(index).err()?))) {
+            Some((index, error)) => Err(BatchError::Param { index, error }),
+            None => Ok(()),
+        }
+    }
+}
+
+impl<T: Number> Evaluator<T> for PerElement<'_, T> {
+    fn check(&self, batch: &Batch<'_, T>, rows: &Rows<'_, T>) -> Result<(), BatchError> {
+        length(self.names()[0], Some(self.given.slices()[0]), batch.len())?;
+        batch.check()?;
+        rows.check(batch.len(), self.params())
+    }
+    fn source(&self) -> impl LogitSource<T>
+    where
+        T: Opened,
+    {
+        Elements(self)
+    }
+    // Sums over elements of different parameters are not asked for.
+    fn sums_params(&self) -> bool {
+        false
+    }
+}
+
+/// Parameters per element behind the gate.
+struct Elements<'a, 'b, T>(&'a PerElement<'b, T>);
+
+impl<T: Opened + Number> LogitSource<T> for Elements<'_, '_, T> {
     fn level(&self) -> Level {
-        self.level
+        self.0.level
     }
     fn per_element(&self) -> bool {
         true
     }
-    fn matrix(&self) -> [[f64; 2]; 2] {
-        // Sums over elements of different parameters are not asked for.
+    fn jacobian(&self) -> [[f64; 2]; 2] {
         [[0.0; 2]; 2]
     }
-    fn setup(&self, first: usize, n: usize, points: &mut Points<T>, scales: &mut Scales<T>) {
-        let Scales::Each { unit, matrix } = scales else { return };
-        let fill = n.next_multiple_of(crate::lanes::SUM_LANES);
+    fn setup(&self, first: usize, n: usize, points: &mut KernelInputs<T>, scales: &mut Scales<T>) {
+        self.0.family.visit_member(Setup { elements: self.0, first, n, points, scales });
+    }
+    fn logits(
+        &self,
+        _first: usize,
+        points: &KernelInputs<T>,
+        n: usize,
+        logits: &mut LogitColumns<T>,
+        outside: &mut List,
+    ) {
+        let family = self.0.family;
+        Integrate { level: self.0.level, goal: Goal::Lane, points, n, logits, outside }
+            .by(Integral::Own, |job| family.visit_kernels(job));
+    }
+    fn scalar_row(&self, i: usize, margin: T, smoothing: Smoothing<T>) -> [f64; 4] {
+        self.0.family.visit_member(OneRow { elements: self.0, i, margin, smoothing })
+    }
+}
+
+/// Units, shapes and Jacobians of a chunk.
+struct Setup<'a, 'b, T> {
+    elements: &'a PerElement<'b, T>,
+    first: usize,
+    n: usize,
+    points: &'a mut KernelInputs<T>,
+    scales: &'a mut Scales<T>,
+}
+
+impl<T: Precision + Number> MemberVisitor<T> for Setup<'_, '_, T> {
+    type Output = ();
+    fn visit<S: Member<T>>(self) {
+        let Scales::Each { unit, matrix } = self.scales else { return };
+        let fill = self.n.next_multiple_of(crate::lanes::SUM_LANES);
         for i in 0..fill {
             // Checked when the parameters came. The last group is filled up with the last element.
-            let Ok(model) = self.model(first + i.min(n - 1)) else { continue };
-            // What the vector kernels cannot take gets a unit that no region covers.
-            let inside = model.integral != Integral::Scalar && representable::<T>(&model);
-            points.shape.flat_mut()[i] = T::num(model.shape);
-            unit.flat_mut()[i] = T::num(if inside { model.unit } else { f64::NAN });
-            let [[a, b], [c, d]] = model.matrix;
+            let Ok(beta) = self.elements.member::<S>(self.first + i.min(self.n - 1)) else { continue };
+            let params: KernelParams = beta.kernel_params(self.elements.coordinates, Inside);
+            // What the vector kernels cannot take gets a unit that no region covers. A point mass among others has
+            // the shape 0, which every family's kernels take.
+            let inside = params.integral != Integral::Scalar && representable(&params, T::SCALES);
+            self.points.shape.flat_mut()[i] = T::num(params.shape);
+            unit.flat_mut()[i] = T::num(if inside { params.unit } else { f64::NAN });
+            let [[a, b], [c, d]] = params.jacobian;
             for (column, x) in matrix.iter_mut().zip([a, b, c, d]) {
                 column.flat_mut()[i] = T::num(x);
             }
         }
     }
-    fn logits(
-        &self,
-        _first: usize,
-        points: &Points<T>,
-        n: usize,
-        logits: &mut Logits<T>,
-        outside: &mut List,
-    ) {
-        let integral = match self.family {
-            Families::Fixed(_) => Integral::Fixed,
-            Families::Gamma(..) => Integral::Gamma,
-            Families::LogNormal(..) => Integral::LogNormal,
-        };
-        Integrate { integral, rule: T::RULE, points, n, logits, outside }.on(self.level);
-    }
-    fn scalar(&self, i: usize, margin: T, smoothing: Smoothing<T>) -> [f64; 4] {
-        let native = Coordinates::Native;
-        let all = match self.family {
-            Families::Fixed(beta) => Fixed::new(beta[i]).map(|f| row(&f, margin, smoothing, native)),
-            Families::Gamma(shape, scale) => {
-                Gamma::from_shape_scale(shape[i], scale[i]).map(|f| row(&f, margin, smoothing, native))
-            }
-            Families::LogNormal(mu, sigma) => {
-                LogNormal::from_mu_sigma(mu[i], sigma[i]).map(|f| row(&f, margin, smoothing, native))
-            }
-        };
+}
+
+/// Everything about one element by the scalar kernels.
+struct OneRow<'a, 'b, T> {
+    elements: &'a PerElement<'b, T>,
+    i: usize,
+    margin: T,
+    smoothing: Smoothing<T>,
+}
+
+impl<T: Number> MemberVisitor<T> for OneRow<'_, '_, T> {
+    type Output = [f64; 4];
+    fn visit<S: Member<T>>(self) -> [f64; 4] {
+        let beta = self.elements.member::<S>(self.i);
+        let all = beta.map(|beta| row(&beta, self.margin, self.smoothing, self.elements.coordinates));
         all.unwrap_or([f64::NAN; 4])
     }
 }

@@ -1,7 +1,7 @@
 //! Why a batch was refused.
 
 use crate::family::ParamError;
-use crate::float::Real;
+use crate::real::Real;
 use core::fmt;
 
 /// Why a batch was refused. Nothing has been written then.
@@ -75,7 +75,7 @@ pub(crate) fn length<T>(
 }
 
 /// Weights must be finite and not negative.
-pub(super) fn weights<T: Real>(weights: Option<&[T]>) -> Result<(), BatchError> {
+pub(super) fn check_weights<T: Real>(weights: Option<&[T]>) -> Result<(), BatchError> {
     let good = |w: &T| *w >= T::zero() && *w < T::infinity();
     let Some(weights) = weights else { return Ok(()) };
     // Without an early exit the common case is one pass over vector registers.

@@ -1,6 +1,7 @@
 //! Sums over a batch, in an order that depends on its length alone.
 
-use crate::lanes::{Block, SUM_LANES};
+use core::iter::Sum;
+use core::ops::{Add, AddAssign};
 
 /// Sums over a batch: of wᵢ, and of wᵢLᵢ and its derivatives (times gᵢ with upstream gradients).
 ///
@@ -20,8 +21,27 @@ pub struct Sums {
 }
 
 impl Sums {
-    /// Both together.
-    pub(crate) fn plus(self, rhs: Self) -> Self {
+    /// The mean loss Σ wᵢLᵢ/Σ wᵢ; NaN where all weights are 0.
+    #[must_use]
+    pub fn mean_nll(&self) -> f64 {
+        self.nll / self.weight
+    }
+}
+
+/// Those of two batches, as of both: gradients accumulated over micro-batches.
+///
+/// ```
+/// use prefstrength::Gamma;
+/// use prefstrength::batch::{Batch, Direct, Rows, Sums};
+/// let loss = Direct::new(&Gamma::from_mean_cv(0.1, 0.5)?);
+/// let micro = [vec![3.0, -1.0], vec![0.2]];
+/// let sums: Sums = micro.iter().map(|m| loss.evaluate(&Batch::new(m), Rows::new())).sum::<Result<_, _>>()?;
+/// assert_eq!(sums.weight, 3.0);
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
+impl Add for Sums {
+    type Output = Self;
+    fn add(self, rhs: Self) -> Self {
         Self {
             weight: self.weight + rhs.weight,
             nll: self.nll + rhs.nll,
@@ -30,43 +50,21 @@ impl Sums {
     }
 }
 
-/// Sixteen partial sums.
-type Lanes = [f64; SUM_LANES];
-
-/// Partial sums of one block.
-#[derive(Clone, Copy)]
-#[repr(align(64))]
-pub(super) struct Partial {
-    pub(super) weight: Lanes,
-    pub(super) nll: Lanes,
-    /// D ∂/∂D and ∂/∂v, from which the parameters' derivatives come by the matrix of the model…
-    pub(super) elastic: Lanes,
-    pub(super) spread: Lanes,
-    /// … and such derivatives themselves, of elements for which they are all there is.
-    pub(super) params: [Lanes; 2],
-}
-
-impl Partial {
-    pub(super) const ZERO: Self = Self {
-        weight: [0.0; SUM_LANES],
-        nll: [0.0; SUM_LANES],
-        elastic: [0.0; SUM_LANES],
-        spread: [0.0; SUM_LANES],
-        params: [[0.0; SUM_LANES]; 2],
-    };
-
-    /// The sums, with the matrix of the model.
-    pub(super) fn fold(self, matrix: [[f64; 2]; 2]) -> Sums {
-        let fold = |lanes: Lanes| Block(lanes).sum();
-        let [a, b] = chain(matrix, [fold(self.elastic), fold(self.spread)]);
-        let [p, q] = self.params.map(fold);
-        Sums { weight: fold(self.weight), nll: fold(self.nll), d_params: [p + a, q + b] }
+impl AddAssign for Sums {
+    fn add_assign(&mut self, rhs: Self) {
+        *self = *self + rhs;
     }
 }
 
-/// The derivatives in the parameters, from D ∂/∂D and ∂/∂v. 0·∞ is 0: a matrix of a model that only the scalar
+impl Sum for Sums {
+    fn sum<I: Iterator<Item = Self>>(sums: I) -> Self {
+        sums.fold(Self::default(), Add::add)
+    }
+}
+
+/// The derivatives in the parameters, from D ∂/∂D and ∂/∂v. 0·∞ is 0: a jacobian of a model that only the scalar
 /// kernels take may be infinite, and so may a sum.
-pub(crate) fn chain(matrix: [[f64; 2]; 2], terms: [f64; 2]) -> [f64; 2] {
+pub(crate) fn chain(jacobian: [[f64; 2]; 2], terms: [f64; 2]) -> [f64; 2] {
     let term = |factor: f64, sum: f64| if factor == 0.0 || sum == 0.0 { 0.0 } else { factor * sum };
-    matrix.map(|[a, b]| term(a, terms[0]) + term(b, terms[1]))
+    jacobian.map(|[a, b]| term(a, terms[0]) + term(b, terms[1]))
 }

@@ -32,6 +32,8 @@ pub enum ParamError {
     BetaNegative,
     /// `0 <= smoothing <= 1` fails.
     SmoothingNotInUnit,
+    /// So many numbers are not the family's native parameters.
+    Count,
 }
 
 impl fmt::Display for ParamError {
@@ -49,6 +51,7 @@ impl fmt::Display for ParamError {
             Self::SigmaNegative => "sigma must be finite and not negative",
             Self::SigmaTooLarge => "sigma must be at most 12",
             Self::BetaNegative => "beta must be finite and not negative",
+            Self::Count => "the family has another number of parameters",
             Self::SmoothingNotInUnit => "the label smoothing must lie between 0 and 1",
         })
     }

@@ -1,28 +1,40 @@
-//! The distributions of the strength β ≥ 0: [`Fixed`], [`Gamma`], [`LogNormal`].
+//! The families of strengths β ≥ 0.
 //!
-//! A family here is its parameters and what statisticians ask of a distribution; losses and
-//! gradients come from the trait [`Strength`](crate::Strength) that all three implement.
+//! A family is a folder: its parameters (`strength.rs`), the scalar kernel (`tail.rs`), the kernels over lanes
+//! (`lanes.rs` and tables), what statisticians ask of a distribution (`statistics.rs`), draws with derivatives
+//! (`draw.rs`) and the shader (`wgsl.rs`, `*.wgsl`); and a line in [`families!`], from which the crate makes the
+//! name, the strength chosen at run time, and every dispatch. CONTRIBUTING.md has the steps.
 
-mod error;
-mod fixed;
-mod gamma;
-mod lognormal;
-mod statistics;
-
-pub use error::ParamError;
-pub(crate) use error::check;
-pub use fixed::Fixed;
-pub use gamma::Gamma;
-pub use lognormal::LogNormal;
-
-use crate::canonical::Tail;
-
-/// What the losses need of a family, in f64.
-pub(crate) trait Kernel: Copy {
-    /// T at |margin| = `size` ≥ 0. Unless `second`, (ln T)″ may be a difference that cancels.
-    fn tail(&self, size: f64, second: bool) -> Tail;
-    /// The unit of x in that tail: x = unit·size.
-    fn unit(&self) -> f64;
-    /// Posterior mean and variance of β given a choice at |margin| = `size`.
-    fn posterior(&self, size: f64, negative: bool) -> (f64, f64);
+/// The registry. `families! { callback }` calls `callback!` with a line for every family:
+/// `Type, module, gradient, "name", ["parameter" = "symbol", …]`. The symbols head the columns of `evaluate`.
+macro_rules! families {
+    ($callback:ident) => {
+        $callback! {
+            Fixed, fixed, FixedGradient, "fixed", ["beta" = "beta"];
+            Gamma, gamma, GammaGradient, "gamma", ["shape" = "k", "scale" = "theta"];
+            LogNormal, lognormal, LogNormalGradient, "lognormal", ["mu" = "mu", "sigma" = "sigma"];
+        }
+    };
 }
+pub(crate) use families;
+
+pub(crate) mod any;
+pub(crate) mod dispatch;
+pub(crate) mod error;
+pub(crate) mod fixed;
+pub(crate) mod gamma;
+pub(crate) mod gradient;
+pub(crate) mod lognormal;
+pub(crate) mod name;
+pub(crate) mod per_family;
+mod place;
+pub(crate) mod sealed;
+pub(crate) mod strengths;
+
+pub use any::AnyStrength;
+pub(crate) use dispatch::{Dispatch, Precision};
+pub use error::ParamError;
+pub use gradient::NllGradient;
+pub use name::{Family, UnknownName};
+pub use per_family::PerFamily;
+pub(crate) use sealed::{Calculus, Inside, Key, Member};

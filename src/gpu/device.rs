@@ -43,7 +43,7 @@ pub(super) struct Pass<'a> {
     pub(super) bindings: [Option<BufferBinding<'a>>; BINDINGS],
 }
 
-/// The uniform of the large kernels, word by word; see `shader.rs`.
+/// The uniform of the large kernels, word by word; see `loss.wgsl`.
 #[derive(Clone, Copy, Debug, Default)]
 pub(super) struct Params {
     pub(super) n: u32,
@@ -57,17 +57,18 @@ pub(super) struct Params {
     pub(super) first_bits: u32,
     pub(super) end: f32,
     pub(super) least: f32,
+    pub(super) mean_cv: u32,
     pub(super) matrix: [f32; 4],
 }
 
 impl Params {
     fn words(&self) -> [u32; 16] {
-        let Self { n, flags, family, pieces, first_bits, .. } = *self;
+        let Self { n, flags, family, pieces, first_bits, mean_cv, .. } = *self;
         let [unit, shape, epsilon, start] =
             [self.unit, self.shape, self.epsilon, self.start].map(f32::to_bits);
         let [end, least] = [self.end, self.least].map(f32::to_bits);
         let [a, b, c, d] = self.matrix.map(f32::to_bits);
-        [n, flags, family, pieces, unit, shape, epsilon, start, first_bits, end, least, 0, a, b, c, d]
+        [n, flags, family, pieces, unit, shape, epsilon, start, first_bits, end, least, mean_cv, a, b, c, d]
     }
 }
 

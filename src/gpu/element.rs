@@ -4,19 +4,38 @@ use super::device::{BLOCK, Params, Pass};
 use super::host::{Job, factors, weight};
 use super::resident::{Resident, range};
 use super::{Gpu, GpuError};
+use crate::batch::evaluation::Evaluator as _;
 use crate::batch::{self, Batch, Rows, Sums};
+use crate::family::Family;
+use std::vec::Vec;
 use wgpu::{BufferBinding, CommandEncoder};
 
-/// A family whose parameters lie on the device.
+/// Parameters that lie on the device: the native ones of a family, a binding for each of
+/// [`Family::parameters`], or mean and cv.
 #[derive(Clone, Debug)]
-#[non_exhaustive]
-pub enum Family<'a> {
-    /// β ≥ 0.
-    Fixed(BufferBinding<'a>),
-    /// Shape and scale.
-    Gamma(BufferBinding<'a>, BufferBinding<'a>),
-    /// μ and σ.
-    LogNormal(BufferBinding<'a>, BufferBinding<'a>),
+pub struct Parameters<'a> {
+    family: Family,
+    mean_cv: bool,
+    bindings: Vec<BufferBinding<'a>>,
+}
+
+impl<'a> Parameters<'a> {
+    /// Native parameters; derivatives in them.
+    #[must_use]
+    pub fn native(family: Family, bindings: impl IntoIterator<Item = BufferBinding<'a>>) -> Self {
+        Self { family, mean_cv: false, bindings: bindings.into_iter().collect() }
+    }
+
+    /// Mean and cv; derivatives in them.
+    #[must_use]
+    pub fn mean_cv(family: Family, mean: BufferBinding<'a>, cv: BufferBinding<'a>) -> Self {
+        Self { family, mean_cv: true, bindings: Vec::from([mean, cv]) }
+    }
+
+    /// What they are called.
+    fn names(&self) -> &'static [&'static str] {
+        if self.mean_cv { &["mean", "cv"] } else { self.family.parameters() }
+    }
 }
 
 /// Parameters per element: every element from the integral itself.
@@ -27,10 +46,11 @@ pub enum Family<'a> {
 ///
 /// ```no_run
 /// use prefstrength::batch::{self, Batch, Rows};
+/// use prefstrength::Family;
 /// use prefstrength::gpu::{Gpu, PerElement};
 /// let (shape, scale) = ([2.0, 5.0], [0.1, 0.02]);
-/// let losses = batch::PerElement::gamma(&shape, &scale)?;
-/// let sums = PerElement::new(&Gpu::new()?).evaluate(&losses, &Batch::new(&[0.3, -1.0]), Rows::none())?;
+/// let losses = batch::PerElement::new(Family::Gamma, &[&shape, &scale])?;
+/// let sums = PerElement::new(&Gpu::new()?).evaluate(&losses, &Batch::new(&[0.3, -1.0]), Rows::new())?;
 /// # Ok::<(), Box<dyn std::error::Error>>(())
 /// ```
 #[derive(Clone, Debug)]
@@ -60,10 +80,14 @@ impl PerElement {
             return Ok(Sums::default());
         }
         let product = factors(batch)?;
-        let (family, parameters) = losses.parameters();
+        let Some((family, mean_cv, parameters)) = losses.for_device() else {
+            // No kernel has derivatives in other coordinates than those of the parameters.
+            return Ok(losses.evaluate(batch, rows)?);
+        };
         // Losses in any case: what the kernels do not cover is NaN there.
         let [_, d_margin, p0, p1] = rows.wanted();
-        let params = Params { family, epsilon: batch.smoothing.epsilon(), ..Params::default() };
+        let (family, mean_cv) = (family as u32, u32::from(mean_cv));
+        let params = Params { family, mean_cv, epsilon: batch.smoothing.epsilon(), ..Params::default() };
         let job = Job {
             margins: batch.margins,
             factors: product.as_deref().or(batch.weights),
@@ -84,7 +108,7 @@ impl PerElement {
                 let nll = nll.iter().map(|&x| f64::from(x)).sum();
                 Sums { weight: weight(&block), nll, d_params: [0.0; 2] }
             };
-            sums = sums.plus(these);
+            sums = sums + these;
         }
         found.write(rows);
         Ok(sums)
@@ -94,11 +118,12 @@ impl PerElement {
     /// nor waits. Parameters are not checked: those of no member of the family give NaN or nonsense.
     ///
     /// # Errors
-    /// [`GpuError`], also for sums, which are for shared parameters; nothing useful has been encoded then.
+    /// [`GpuError`], also for sums, which are for shared parameters, and for another number of bindings than the
+    /// family has parameters; nothing useful has been encoded then.
     pub fn encode(
         &self,
         encoder: &mut CommandEncoder,
-        family: &Family<'_>,
+        parameters: &Parameters<'_>,
         batch: &Resident<'_>,
     ) -> Result<(), GpuError> {
         if batch.sums.is_some() {
@@ -108,16 +133,19 @@ impl PerElement {
             return Ok(());
         }
         let bytes = 4 * batch.len as u64;
-        let (number, first, second) = match family {
-            Family::Fixed(beta) => (0, range("beta", beta, bytes)?, None),
-            Family::Gamma(shape, scale) => {
-                (1, range("shape", shape, bytes)?, Some(range("scale", scale, bytes)?))
-            }
-            Family::LogNormal(mu, sigma) => (2, range("mu", mu, bytes)?, Some(range("sigma", sigma, bytes)?)),
-        };
+        let names = parameters.names();
+        if names.len() != parameters.bindings.len() {
+            return Err(GpuError::Parameters);
+        }
+        let mut ranges =
+            names.iter().zip(&parameters.bindings).map(|(name, binding)| range(name, binding, bytes));
+        let first = ranges.next().ok_or(GpuError::Parameters)??;
+        let second = ranges.next().transpose()?;
         let (flags, bindings) = batch.bind(&self.gpu, first, second)?;
         let epsilon = batch.smoothing.epsilon();
-        let params = Params { n: batch.len as u32, flags, family: number, epsilon, ..Params::default() };
+        let (family, mean_cv) = (parameters.family as u32, u32::from(parameters.mean_cv));
+        let n = batch.len as u32;
+        let params = Params { n, flags, family, mean_cv, epsilon, ..Params::default() };
         self.gpu.scoped(|| self.gpu.encode_per_element(encoder, &Pass { params, bindings }))
     }
 }

@@ -1,4 +1,4 @@
-// src/special/elementary.rs in f32. Only + - * / and bit operations: the built-in exp and log are not good
+// src/math/elementary.rs in f32. Only + - * / and bit operations: the built-in exp and log are not good
 // enough, and what the compiler must not rearrange goes through `hold`.
 
 // x, through bits that the compiler cannot see through: bit 31 of the flags is never set. Without it a

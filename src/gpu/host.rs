@@ -150,8 +150,8 @@ pub(super) fn factors(batch: &Batch<'_, f32>) -> Result<Option<Vec<f32>>, GpuErr
     for (i, (g, d)) in upstream.iter().zip(batch.margins).enumerate() {
         let weight = batch.weights.map_or(1.0, |w| w[i]);
         let factor = g * weight;
-        // 0·∞: the kernels take a factor of 0 for a weight of 0. NaN makes them leave it to the CPU.
-        let lost = factor == 0.0 && weight != 0.0 && d.is_infinite();
+        // 0·∞ and 0·NaN: the kernels take a factor of 0 for a mask. NaN makes them leave it to the CPU.
+        let lost = factor == 0.0 && weight != 0.0 && !d.is_finite();
         product.push(if lost { f32::NAN } else { factor });
     }
     Ok(Some(product))
@@ -168,7 +168,7 @@ pub(super) fn weight(batch: &Batch<'_, f32>) -> f64 {
 impl Found {
     /// The rows of some elements, for the CPU to write.
     pub(super) fn rows_of(&mut self, range: Range<usize>) -> Rows<'_, f32> {
-        let mut rows = Rows::none();
+        let mut rows = Rows::new();
         let [nll, d_margin, p0, p1] = &mut self.rows;
         rows.nll = nll.get_mut(range.clone());
         rows.d_margin = d_margin.get_mut(range.clone());

@@ -1,4 +1,4 @@
-// src/canonical/lanes/mod.rs and fixed.rs.
+// src/kernel/logit.rs, and what the families share.
 
 // ℓ(w), ∂ℓ/∂w and −∂ℓ/∂v (LogNormal: −∂ℓ/∂q, q = σ²).
 struct Logit { value: f32, slope: f32, spread: f32 }
@@ -32,8 +32,5 @@ fn from_ln_tail(ln_t: f32, slope: f32, spread: f32) -> Logit {
     return Logit(-ln_t - neg_ln_1m(t), slope * upper, spread * upper);
 }
 
-fn fixed_logit(w: f32) -> Logit {
-    let e = exp_neg_parts(-w);
-    let half = 0.5 * w;
-    return Logit(w, 1.0, (half * w) * (e.one_minus * logistic(e.exp).upper));
-}
+// Parameters of one element: unit of the margin and shape; whether they are of the family, and a point mass.
+struct Element { valid: bool, point: bool, unit: f32, shape: f32 }

@@ -1,4 +1,4 @@
-// The logistic loss of src/batch/pipeline.rs, and the limits at ±∞.
+// The logistic loss of src/batch/engine/losses.rs, and the limits at ±∞.
 
 struct Params {
     n: u32,
@@ -14,7 +14,8 @@ struct Params {
     first_bits: u32,
     end: f32,
     least: f32,
-    unused: u32,
+    // Of parameters per element: whether they are mean and cv, and not the native ones.
+    mean_cv: u32,
     matrix: vec4<f32>,
 }
 
@@ -24,10 +25,6 @@ const WRITE_D_MARGIN: u32 = 4u;
 const WRITE_P0: u32 = 8u;
 const WRITE_P1: u32 = 16u;
 const ZERO_IS_BEYOND: u32 = 32u;
-
-const FIXED: u32 = 0u;
-const GAMMA: u32 = 1u;
-const LOGNORMAL: u32 = 2u;
 
 @group(0) @binding(0) var<uniform> params: Params;
 @group(0) @binding(1) var<storage, read> margins: array<u32>;
@@ -83,7 +80,8 @@ fn weighted(row: u32, weight: u32, margin: u32) -> u32 {
     if (params.flags & HAS_WEIGHTS) == 0u {
         return row;
     }
-    if (weight & ~SIGN) == 0u && !nan(margin) {
+    // A mask, whatever the margin.
+    if (weight & ~SIGN) == 0u {
         return 0u;
     }
     if special(weight) || nan(margin) {

@@ -21,7 +21,7 @@ mod resident;
 mod shader;
 
 pub use device::Gpu;
-pub use element::{Family, PerElement};
+pub use element::{Parameters, PerElement};
 pub use error::GpuError;
 pub use plan::Plan;
 pub use resident::Resident;

@@ -4,11 +4,11 @@ use super::device::{BLOCK, Params, Pass};
 use super::host::{Job, factors, weight};
 use super::resident::{Resident, range};
 use super::{Gpu, GpuError};
-use crate::batch::{self, Batch, Coordinates, Rows, Sums};
-use crate::canonical::lanes::gamma::Gamma as _;
-use crate::canonical::lanes::lognormal::LogNormal as _;
-use crate::loss::{Integral, Smoothing, Strength};
-use crate::special::tables;
+use crate::batch::evaluation::Evaluator as _;
+use crate::batch::{self, Batch, Rows, Sums, tables};
+use crate::family::Family;
+use crate::kernel::{Coordinates, Integral, Limits};
+use crate::loss::{Smoothing, Strength};
 use wgpu::{Buffer, BufferUsages, CommandEncoder};
 
 /// One p(β) for all margins: the table of [`batch::Plan`] on the device, evaluated in a few multiply-adds per
@@ -28,8 +28,8 @@ use wgpu::{Buffer, BufferUsages, CommandEncoder};
 /// let plan = Plan::new(&gpu, &Gamma::from_mean_cv(0.1, 0.5)?)?;
 /// let margins = vec![0.3; 10_000_000];
 /// let mut d_margin = vec![0.0; margins.len()];
-/// let sums = plan.evaluate(&Batch::new(&margins), Rows::none().d_margin(&mut d_margin))?;
-/// println!("mean loss {}", sums.nll / sums.weight);
+/// let sums = plan.evaluate(&Batch::new(&margins), Rows::new().d_margin(&mut d_margin))?;
+/// println!("mean loss {}", sums.mean_nll());
 /// # Ok::<(), Box<dyn std::error::Error>>(())
 /// ```
 #[derive(Clone, Debug)]
@@ -101,10 +101,10 @@ impl<S: Strength<f32>> Plan<S> {
                 // Something beyond the box of the kernels, a NaN or infinite margin, or more than f32 holds.
                 self.plan.evaluate(&block, found.rows_of(range))?
             } else {
-                let d_params = batch::chain(self.plan.model().matrix, [elastic, spread]);
+                let d_params = batch::chain(self.plan.params().jacobian, [elastic, spread]);
                 Sums { weight: weight(&block), nll, d_params }
             };
-            sums = sums.plus(these);
+            sums = sums + these;
         }
         found.write(rows);
         Ok(sums)
@@ -141,24 +141,24 @@ impl<S: Strength<f32>> Plan<S> {
 
     /// The uniform, but for the batch; `None` where the kernels do not reach.
     fn params(&self, smoothing: Smoothing<f32>) -> Option<Params> {
-        let model = self.plan.model();
+        let model = self.plan.params();
         let family = match model.integral {
-            Integral::Fixed => 0,
-            Integral::Gamma if model.shape < f32::V_MAX => 1,
-            Integral::LogNormal if model.shape < f32::S_MAX => 2,
-            _ => return None,
+            Integral::PointMass => Family::Fixed,
+            Integral::Own => self.plan.family()?,
+            Integral::Scalar => return None,
         };
         let table = self.plan.table();
         let power = |e: i32| f32::from_bits(((127 + e) as u32) << 23);
-        let [[a, b], [c, d]] = model.matrix;
-        let [first, last] = table.map_or([0; 2], |(exponents, _)| exponents);
-        let from_zero = table.is_some_and(|(_, from_zero)| from_zero);
+        let [[a, b], [c, d]] = model.jacobian;
+        let filled = table.filled && model.integral == Integral::Own;
+        let [first, last] = if filled { table.exponents } else { [0; 2] };
+        let from_zero = filled && table.from_zero;
         let (start, end) = (power(first), power(last));
         Some(Params {
             n: 0,
             flags: if from_zero { 0 } else { 32 },
-            family,
-            pieces: table.map_or(0, |_| self.plan.pieces() as u32),
+            family: family as u32,
+            pieces: if filled { table.pieces() as u32 } else { 0 },
             unit: model.unit as f32,
             shape: model.shape as f32,
             epsilon: smoothing.epsilon(),
@@ -166,6 +166,7 @@ impl<S: Strength<f32>> Plan<S> {
             first_bits: ((127 + first) as u32) << 1,
             end,
             least: if from_zero { f32::X_MIN as f32 } else { start },
+            mean_cv: 0,
             matrix: [a, b, c, d].map(|x| x as f32),
         })
     }
@@ -173,6 +174,6 @@ impl<S: Strength<f32>> Plan<S> {
 
 /// The table, in a buffer of its own.
 fn upload<S: Strength<f32>>(gpu: &Gpu, plan: &batch::Plan<f32, S>) -> Result<Buffer, GpuError> {
-    let rows: &[[[f32; 4]; tables::PLAN_F32_NODES.len()]] = plan.rows();
+    let rows: &[[[f32; 4]; tables::PLAN_F32_NODES.len()]] = &plan.table().rows;
     gpu.scoped(|| gpu.filled(bytemuck::cast_slice(rows), BufferUsages::STORAGE))
 }

@@ -1,18 +1,19 @@
-//! The WGSL text of the kernels: `*.wgsl` beside this file, with constants and polynomials written out from
-//! the tables and traits that the kernels over lanes take them from.
+//! The WGSL text of the kernels: `*.wgsl` beside this file and in the families' folders, with constants and
+//! polynomials written out from the tables and traits that the kernels over lanes take them from.
 //!
 //! The kernels are those over lanes in f32, operation by operation, so that a batch on `Level::scalar()` is
 //! their twin; only where a driver rounds otherwise (fused multiply-adds, division, subnormals) do they differ.
 
-use crate::canonical::lanes::Element;
-use crate::canonical::lanes::gamma::Gamma;
-use crate::canonical::lanes::lognormal::{LINES, LN_COS, LogNormal, MAX_NODES, NORM, REFRESH};
-use crate::canonical::lanes::near::{Near, Piece};
-use crate::canonical::lanes::near_tables::NEAR32;
+use crate::batch::tables::PLAN_F32_NODES;
+use crate::family::{Family, families};
+use crate::kernel::Limits;
 use crate::lanes::Scalar;
-use crate::special::tables::{ATANH_F32, BOOLE, EXP_F32, PLAN_F32_NODES};
+use crate::lanes::polynomials::{ATANH_F32, EXP_F32};
+use crate::wgsl::{constants, integers, poly};
 use core::f64::consts;
 use std::fmt::Write as _;
+use std::format;
+use std::string::String;
 
 /// A compute shader; its entry point is `main`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -27,47 +28,30 @@ pub(crate) enum Kernel {
 
 /// The complete WGSL text.
 pub(crate) fn source(kernel: Kernel) -> String {
-    let parts: &[&str] = match kernel {
-        Kernel::Shared => &[
-            include_str!("bits.wgsl"),
-            include_str!("loss.wgsl"),
-            include_str!("elementary.wgsl"),
-            include_str!("logit.wgsl"),
-            include_str!("gamma.wgsl"),
-            include_str!("lognormal.wgsl"),
-            include_str!("sums.wgsl"),
-            include_str!("shared.wgsl"),
-        ],
-        Kernel::PerElement => &[
-            include_str!("bits.wgsl"),
-            include_str!("loss.wgsl"),
-            include_str!("elementary.wgsl"),
-            include_str!("logit.wgsl"),
-            include_str!("gamma.wgsl"),
-            include_str!("lognormal.wgsl"),
-            include_str!("per_element.wgsl"),
-        ],
-        Kernel::Sum => &[include_str!("bits.wgsl"), include_str!("sums.wgsl"), include_str!("sum.wgsl")],
-    };
-    let mut text = match kernel {
-        Kernel::Sum => String::new(),
-        _ => constants() + &polynomials(),
-    };
+    if kernel == Kernel::Sum {
+        return [include_str!("bits.wgsl"), include_str!("sums.wgsl"), include_str!("sum.wgsl")].concat();
+    }
+    let mut text = general();
+    let parts = [
+        include_str!("bits.wgsl"),
+        include_str!("loss.wgsl"),
+        include_str!("elementary.wgsl"),
+        include_str!("logit.wgsl"),
+    ];
+    parts.iter().for_each(|part| text += part);
+    text += &of_families();
     if kernel == Kernel::Shared {
         text += &table_row();
+        text += include_str!("sums.wgsl");
+        text += include_str!("shared.wgsl");
+    } else {
+        text += include_str!("per_element.wgsl");
     }
-    parts.iter().fold(text, |text, part| text + part)
+    text
 }
 
-/// The f32 nearest to x as a literal that reads back exactly.
-fn literal(x: f64) -> String {
-    let x = x as f32;
-    assert!(x.is_finite());
-    format!("{x:?}f")
-}
-
-fn constants() -> String {
-    let rule = f32::RULE;
+/// What is no family's.
+fn general() -> String {
     let [_, normal, infinity] = f32::EXP_RANGE;
     let numbers = [
         ("LOG2_E", consts::LOG2_E),
@@ -81,120 +65,76 @@ fn constants() -> String {
         ("GRADUAL", f32::GRADUAL),
         ("LIFT_LN", f32::LIFT.0),
         ("LIFT", f32::LIFT.1),
-        ("GAMMA_X_MAX", f32::X_MAX),
-        ("GAMMA_V_MAX", f32::V_MAX),
-        ("GAMMA_V_MIN", f32::V_MIN),
-        ("GAMMA_Y_MAX", f32::Y_MAX),
-        ("NEAR_MAX", f32::NEAR_MAX),
-        ("NEAR_CENTRE", NEAR32.centre),
-        ("NEAR_POLE", NEAR32.pole),
-        ("NEAR_ALPHA", NEAR32.alpha),
-        ("LOGNORMAL_XI_MIN", f32::XI_MIN),
-        ("LOGNORMAL_XI_MAX", f32::XI_MAX),
-        ("LOGNORMAL_S_MIN", f32::S_MIN),
-        ("LOGNORMAL_S_MAX", f32::S_MAX),
-        ("RULE_DIGITS", rule.digits),
-        ("RULE_REACH", rule.reach),
-        ("RULE_LAST", rule.last),
-        ("RULE_DEEP", rule.deep),
-        ("POLE", LINES.0),
-        ("NEARER", LINES.1),
-        ("LATTICE", f32::LATTICES.0),
-        ("FINER", f32::LATTICES.1),
-        ("NORM", NORM),
-    ];
-    let integers = [
-        ("GAMMA_NODES", f32::NODES),
-        ("MAX_NODES", MAX_NODES),
-        ("REFRESH", REFRESH),
-        ("PIECE_BITS", f32::PIECE_BITS as usize),
+        ("X_MAX", f32::X_MAX),
     ];
     let mut text = String::new();
-    for (name, x) in numbers {
-        let _ = writeln!(text, "const {name}: f32 = {};", literal(x));
-    }
-    for (name, n) in integers {
-        let _ = writeln!(text, "const {name}: u32 = {n}u;");
-    }
-    text
-}
-
-fn polynomials() -> String {
-    let mut text = String::new();
+    constants(&mut text, &numbers);
+    integers(&mut text, &[("PIECE_BITS", f32::PIECE_BITS as usize)]);
     poly(&mut text, "exp_tail", &EXP_F32);
     poly(&mut text, "atanh_tail", &ATANH_F32);
-    poly(&mut text, "ln_cos_tail", &LN_COS);
-    near(&mut text, &const { NEAR32 });
-    boole(&mut text);
     text
 }
 
-/// [`crate::lanes::Lanes::poly`]: the even and the odd coefficients side by side.
-fn poly(text: &mut String, name: &str, c: &[f64]) {
-    let horner = |from: usize| {
-        let c: Vec<_> = c.iter().skip(from).step_by(2).rev().map(|&x| literal(x)).collect();
-        c.into_iter().reduce(|sum, c| format!("({sum} * s + {c})")).unwrap_or_default()
+macro_rules! sources {
+    ($($family:ident, $module:ident, $gradient:ident, $name:literal, $parameters:tt;)*) => {
+        /// The prefix of every family's functions, and the text with them.
+        const SOURCES: [(&str, fn() -> String); Family::COUNT] =
+            [$((stringify!($module), crate::family::$module::wgsl::source)),*];
     };
-    let (even, odd) = (horner(0), horner(1));
-    let _ =
-        writeln!(text, "fn {name}(x: f32) -> f32 {{\n    let s = x * x;\n    return {odd} * x + {even};\n}}");
 }
+families! { sources }
 
-/// Statements for the polynomial in `x` and its derivative, as `near.rs` orders them, in `p` and `d`.
-fn horner(text: &mut String, p: &str, d: &str, x: &str, c: &[f64]) {
-    let mut c = c.iter().rev().map(|&x| literal(x));
-    let top = c.next().unwrap_or_default();
-    let Some(next) = c.next() else {
-        let _ = writeln!(text, "    var {p} = {top};\n    var {d} = 0.0;");
-        return;
-    };
-    let _ = writeln!(text, "    var {p} = {top} * {x} + {next};\n    var {d} = {top};");
-    for c in c {
-        let _ = writeln!(text, "    {d} = {d} * {x} + {p};\n    {p} = {p} * {x} + {c};");
-    }
-}
+/// What a family's text must define: `<prefix>_<name>(parameters) -> result`, in the order of `Family::ALL`.
+const FUNCTIONS: [(&str, &[(&str, &str)], &str); 7] = [
+    ("covers", &[("w", "f32"), ("shape", "f32")], "bool"),
+    ("logit", &[("w", "f32"), ("shape", "f32")], "Logit"),
+    ("elastic_at_infinity", &[("shape", "f32"), ("share", "f32")], "u32"),
+    ("element", &[("a", "f32"), ("b", "f32"), ("mean_cv", "bool")], "Element"),
+    (
+        "limits",
+        &[("e", "Element"), ("a", "f32"), ("b", "f32"), ("mean_cv", "bool"), ("share", "f32")],
+        "vec2<u32>",
+    ),
+    ("params_cover", &[("a", "f32"), ("b", "f32"), ("mean_cv", "bool"), ("size", "f32")], "bool"),
+    (
+        "params",
+        &[
+            ("e", "Element"),
+            ("a", "f32"),
+            ("b", "f32"),
+            ("mean_cv", "bool"),
+            ("against", "f32"),
+            ("at", "Logit"),
+            ("size", "f32"),
+        ],
+        "vec2<f32>",
+    ),
+];
 
-/// W with ∂/∂u and ∂/∂z, and U with its derivative.
-fn near<const N: usize, const M: usize, const K: usize>(text: &mut String, piece: &Piece<N, M, K>) {
-    const { assert!(K > 0 && M > 1) };
-    *text += "// W, ∂W/∂u and ∂W/∂z.\nfn near_w(u: f32, z: f32) -> vec3<f32> {\n";
-    let mut end = N;
-    for i in (0..M).rev() {
-        let start = end - piece.lens[i];
-        let (row, row_z) = (format!("row{i}"), format!("row{i}_z"));
-        horner(text, &row, &row_z, "z", &piece.coef[start..end]);
-        end = start;
-        if i == M - 1 {
-            let _ = writeln!(text, "    var p = {row};\n    var p_u = {row};\n    var p_z = {row_z};");
-            continue;
-        }
-        if i + 2 < M {
-            *text += "    p_u = p_u * u + p;\n";
-        }
-        let _ = writeln!(text, "    p = p * u + {row};\n    p_z = p_z * u + {row_z};");
+/// The families' texts, their numbers, and functions `family_…` that dispatch on them.
+fn of_families() -> String {
+    let mut text = String::new();
+    for (number, (prefix, source)) in SOURCES.iter().enumerate() {
+        let _ = writeln!(text, "const {}: u32 = {number}u;", prefix.to_uppercase());
+        text += &source();
     }
-    *text += "    return vec3(p, p_u, p_z);\n}\n// U and its derivative.\nfn near_u(x: f32) -> vec2<f32> {\n";
-    horner(text, "p", "d", "x", &piece.u);
-    *text += "    return vec2(p, d);\n}\n";
-}
-
-/// The tail of Boole's sum.
-fn boole(text: &mut String) {
-    *text += "// Boole's sum: Σ bⱼ(1, d, ∂/∂w)y(y + w)…(y + (d − 1)w), d = 2j + 1.\n";
-    *text += "fn gamma_tail(y: f32, w: f32) -> vec3<f32> {\n";
-    *text += "    var sum = vec3(0.5, 0.0, 0.0);\n    var prod = y;\n    var slope = 0.0;\n    var factor = 0.0;\n";
-    *text += "    var term = 0.0;\n";
-    for (j, &b) in BOOLE.iter().enumerate().take(f32::TAIL) {
-        let (d, b) = (2 * j + 1, literal(b));
-        let _ = writeln!(text, "    term = {b} * prod;");
-        let _ = writeln!(text, "    sum += vec3(term, {d}.0 * term, {b} * slope);");
-        // What comes after the last term is not used.
-        for i in [d, d + 1].into_iter().filter(|_| j + 1 < f32::TAIL) {
-            let _ = writeln!(text, "    factor = {i}.0 * w + y;");
-            let _ = writeln!(text, "    slope = slope * factor + {i}.0 * prod;\n    prod = prod * factor;");
+    for (name, parameters, result) in FUNCTIONS {
+        let join = |part: fn(&(&str, &str)) -> String| -> String {
+            parameters.iter().map(part).collect::<std::vec::Vec<_>>().join(", ")
+        };
+        let (declared, passed) =
+            (join(|(name, kind)| format!("{name}: {kind}")), join(|(name, _)| (*name).into()));
+        let _ = writeln!(text, "fn family_{name}(family: u32, {declared}) -> {result} {{");
+        // The first is what is left.
+        for (number, (prefix, _)) in SOURCES.iter().enumerate().skip(1) {
+            let _ = writeln!(
+                text,
+                "    if family == {number}u {{\n        return {prefix}_{name}({passed});\n    }}"
+            );
         }
+        let _ = writeln!(text, "    return {}_{name}({passed});\n}}", SOURCES[0].0);
     }
-    *text += "    return sum;\n}\n";
+    text
 }
 
 /// The polynomials of a row of the table, four at once.

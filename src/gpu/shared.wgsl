@@ -1,4 +1,4 @@
-// One p(β) for all margins. Workg b does elements 4096b … 4096b + 4095.
+// One p(β) for all margins. Workgroup b does elements 4096b … 4096b + 4095.
 
 @group(0) @binding(3) var<storage, read> table: array<vec4<f32>>;
 @group(0) @binding(8) var<storage, read_write> partials: array<vec4<u32>>;
@@ -31,7 +31,7 @@ fn rows(bits: u32) -> Rows {
             return Rows(0u, 0u, 0u, 0u);
         }
         let d_margin = select(0.0, select(share, -share, negative) * params.unit, params.family == FIXED);
-        let elastic = select(INFINITY, bitcast<u32>(share / params.shape), params.family == GAMMA);
+        let elastic = family_elastic_at_infinity(params.family, params.shape, share);
         return Rows(INFINITY, bitcast<u32>(d_margin), elastic, INFINITY | SIGN);
     }
     let d = bitcast<f32>(bits);
@@ -40,20 +40,11 @@ fn rows(bits: u32) -> Rows {
     let at_zero = w == 0.0 && (params.flags & ZERO_IS_BEYOND) == 0u;
     if params.pieces > 0u && w < params.end && (w >= params.least || at_zero) {
         logit = from_table(w);
-    } else if params.family == LOGNORMAL {
-        if !(w < LOGNORMAL_XI_MAX && params.shape < LOGNORMAL_S_MAX) {
-            return Rows(NAN, NAN, NAN, NAN);
-        }
-        logit = lognormal_logit(w, params.shape);
     } else {
-        if !(w < GAMMA_X_MAX && params.shape < GAMMA_V_MAX) {
+        if !family_covers(params.family, w, params.shape) {
             return Rows(NAN, NAN, NAN, NAN);
         }
-        if params.family == GAMMA {
-            logit = gamma_logit(w, params.shape);
-        } else {
-            logit = fixed_logit(w);
-        }
+        logit = family_logit(params.family, w, params.shape);
     }
     let at = loss(d, logit.value);
     let r = select(at.against, -at.against, d < 0.0);

@@ -10,13 +10,16 @@
 //! Numbers and [`Block`] use IEEE-754 `+ − × ÷`, comparisons and bit operations alone: what they compute
 //! is the same, bit for bit, on every target. Vector registers fuse [`Lanes::mul_add`] where they can.
 
+mod block;
+mod number;
+pub(crate) mod polynomials;
 mod portable;
 #[cfg(target_arch = "x86_64")]
 pub(crate) mod x86;
 
+pub(crate) use block::Block;
 pub(crate) use portable::Portable;
 
-use crate::special::tables;
 use core::ops::{Add, Div, Mul, Neg, Sub};
 
 /// The number type of a lane, with what its elementary functions need. All constants fit an f32
@@ -47,7 +50,7 @@ pub trait Scalar: Copy + PartialOrd + Send + Sync + 'static {
     /// An integral number from 0 to 31 as an integer.
     fn small_integer(self) -> u32;
 
-    /// (eʳ − 1 − r)/r²: these are polynomials of [`crate::special::tables`], as long as the precision needs.
+    /// (eʳ − 1 − r)/r²: these are those of [`polynomials`], as long as the precision needs.
     fn exp_tail<V: Lanes<Scalar = Self>>(r: V) -> V;
     /// (atanh(s)/s − 1)/s² at w = s².
     fn atanh_tail<V: Lanes<Scalar = Self>>(w: V) -> V;
@@ -75,6 +78,15 @@ pub(crate) struct Single;
 impl Isa for Single {
     type F32 = f32;
     type F64 = f64;
+}
+
+/// Code that runs on any instruction set.
+pub(crate) trait Vectorised {
+    /// What it gives.
+    type Output;
+    /// Must be `#[inline(always)]`, and everything it calls as well: what is not inlined into the
+    /// function that enables the instruction set does not use it.
+    fn run<I: Isa>(self) -> Self::Output;
 }
 
 /// Virtual lanes of a sum: element i of a batch goes to lane i mod 16, on every instruction set.
@@ -267,283 +279,5 @@ pub trait Lanes:
         } else {
             last.mul_add(self, other)
         }
-    }
-}
-
-macro_rules! number {
-    ($t:ident, $bits:ident, $mantissa:literal, $two:literal, $bias:literal) => {
-        impl Lanes for $t {
-            type Scalar = $t;
-            const N: usize = 1;
-            #[inline(always)]
-            fn splat(x: f64) -> Self {
-                x as $t
-            }
-            #[inline(always)]
-            fn load(from: &[$t]) -> Self {
-                from[0]
-            }
-            #[inline(always)]
-            fn store(self, to: &mut [$t]) {
-                to[0] = self;
-            }
-            #[inline(always)]
-            fn mul_add(self, a: Self, b: Self) -> Self {
-                self * a + b
-            }
-            #[inline(always)]
-            fn select_lt(self, rhs: Self, yes: Self, no: Self) -> Self {
-                if self < rhs { yes } else { no }
-            }
-            #[inline(always)]
-            fn abs(self) -> Self {
-                $t::from_bits(self.to_bits() & ($bits::MAX >> 1))
-            }
-            #[inline(always)]
-            fn sqrt(self) -> Self {
-                num_traits::Float::sqrt(self)
-            }
-            #[inline(always)]
-            fn exp2_biased(self) -> Self {
-                const ONE: $bits = ($bias as $bits) << $mantissa;
-                $t::from_bits((self.to_bits() << $mantissa).wrapping_add(ONE))
-            }
-            #[inline(always)]
-            fn split(self) -> (Self, Self) {
-                const FRACTION: $bits = (1 << $mantissa) - 1;
-                let bits = self.to_bits();
-                // The biased exponent, as the low bits of 2⁵² (2²³): an integer-to-float conversion
-                // in one OR.
-                let two: $t = $two;
-                let one: $t = 1.0;
-                let exponent = $t::from_bits(bits >> $mantissa | two.to_bits());
-                let mantissa = $t::from_bits(bits & FRACTION | one.to_bits());
-                (mantissa, exponent - (two + $bias as $t))
-            }
-            #[inline(always)]
-            fn locate(self, first: u32, last: u32, index: &mut [u32; MAX_LANES]) -> Self {
-                const FRACTION: $bits = (1 << $mantissa) - 1;
-                let one: $t = 1.0;
-                let bits = self.to_bits();
-                let piece = (bits >> ($mantissa - $t::PIECE_BITS)) as u32;
-                index[0] = (piece + 1).saturating_sub(first).min(last);
-                $t::from_bits((bits << $t::PIECE_BITS) & FRACTION | one.to_bits()) - 1.5
-            }
-        }
-    };
-}
-number!(f64, u64, 52, 4_503_599_627_370_496.0, 1023);
-number!(f32, u32, 23, 8_388_608.0, 127);
-
-impl Scalar for f64 {
-    #[inline(always)]
-    fn small_integer(self) -> u32 {
-        (self + 4_503_599_627_370_496.0).to_bits() as u32 & 31
-    }
-    #[inline(always)]
-    fn num(x: f64) -> Self {
-        x
-    }
-    #[inline(always)]
-    fn wide(self) -> f64 {
-        self
-    }
-    const MAGIC: f64 = 6_755_399_441_055_744.0;
-    const MIN_POSITIVE: f64 = f64::MIN_POSITIVE;
-    const MIN_SUBNORMAL: f64 = f64::MIN_POSITIVE * f64::EPSILON;
-    const RAISE: (f64, f64) = (18_014_398_509_481_984.0, 54.0);
-    // 32 bits, so that n·hi is exact for |n| < 2²¹.
-    const LN_2: (f64, f64) = (f64::from_bits(0x3fe6_2e42_fee0_0000), 1.908_214_929_270_587_7e-10);
-    // 33 bits, so that n·hi is exact for |n| < 2²⁰.
-    const PI_2: (f64, f64) = (f64::from_bits(0x3ff9_21fb_5440_0000), 6.077_100_506_506_192e-11);
-    const EXP_RANGE: [f64; 3] = [-750.0, -707.0, 710.0];
-    const PIECE_BITS: u32 = 2;
-    #[inline(always)]
-    fn exp_tail<V: Lanes<Scalar = Self>>(r: V) -> V {
-        r.poly(&tables::EXP)
-    }
-    #[inline(always)]
-    fn atanh_tail<V: Lanes<Scalar = Self>>(w: V) -> V {
-        w.poly(&tables::ATANH)
-    }
-    #[inline(always)]
-    fn atan_tail<V: Lanes<Scalar = Self>>(w: V) -> V {
-        w.poly(&tables::ATAN)
-    }
-    #[inline(always)]
-    fn sin_tail<V: Lanes<Scalar = Self>>(w: V) -> V {
-        w.poly(&tables::SIN)
-    }
-    #[inline(always)]
-    fn cos_tail<V: Lanes<Scalar = Self>>(w: V) -> V {
-        w.poly(&tables::COS)
-    }
-    type On<I: Isa> = I::F64;
-}
-
-impl Scalar for f32 {
-    #[inline(always)]
-    fn small_integer(self) -> u32 {
-        (self + 8_388_608.0).to_bits() & 31
-    }
-    #[inline(always)]
-    fn num(x: f64) -> Self {
-        x as Self
-    }
-    #[inline(always)]
-    fn wide(self) -> f64 {
-        f64::from(self)
-    }
-    const MAGIC: f64 = 12_582_912.0;
-    const MIN_POSITIVE: f64 = f32::MIN_POSITIVE as f64;
-    const MIN_SUBNORMAL: f64 = (f32::MIN_POSITIVE * f32::EPSILON) as f64;
-    const RAISE: (f64, f64) = (33_554_432.0, 25.0);
-    // 15 bits, so that n·hi is exact for |n| < 2⁹.
-    const LN_2: (f64, f64) = (0.693_145_751_953_125, 1.428_606_820_309_417_3e-6);
-    // 12 bits: exact for |n| < 2¹².
-    const PI_2: (f64, f64) = (1.570_800_781_25, -4.454_455_103_380_768_7e-6);
-    const EXP_RANGE: [f64; 3] = [-104.0, -87.0, 88.75];
-    const PIECE_BITS: u32 = 1;
-    #[inline(always)]
-    fn exp_tail<V: Lanes<Scalar = Self>>(r: V) -> V {
-        r.poly(&tables::EXP_F32)
-    }
-    #[inline(always)]
-    fn atanh_tail<V: Lanes<Scalar = Self>>(w: V) -> V {
-        w.poly(&tables::ATANH_F32)
-    }
-    #[inline(always)]
-    fn atan_tail<V: Lanes<Scalar = Self>>(w: V) -> V {
-        w.poly(&tables::ATAN_F32)
-    }
-    #[inline(always)]
-    fn sin_tail<V: Lanes<Scalar = Self>>(w: V) -> V {
-        w.poly(&tables::SIN_F32)
-    }
-    #[inline(always)]
-    fn cos_tail<V: Lanes<Scalar = Self>>(w: V) -> V {
-        w.poly(&tables::COS_F32)
-    }
-    type On<I: Isa> = I::F32;
-}
-
-/// `N` numbers side by side, which the compiler turns into vector instructions of whatever width the
-/// build has: the nodes of a quadrature.
-#[derive(Clone, Copy, Debug)]
-#[repr(align(64))]
-pub(crate) struct Block<const N: usize>(pub(crate) [f64; N]);
-
-impl<const N: usize> Block<N> {
-    /// `f` applied to every lane.
-    #[inline(always)]
-    fn map(self, f: impl Fn(f64) -> f64) -> Self {
-        let mut out = self.0;
-        for x in &mut out {
-            *x = f(*x);
-        }
-        Self(out)
-    }
-
-    /// `f` applied to every pair of lanes.
-    #[inline(always)]
-    fn zip(self, rhs: Self, f: impl Fn(f64, f64) -> f64) -> Self {
-        let mut out = self.0;
-        for (x, &y) in out.iter_mut().zip(&rhs.0) {
-            *x = f(*x, y);
-        }
-        Self(out)
-    }
-
-    /// `f(j)` in lane j.
-    #[inline(always)]
-    pub(crate) fn from_fn(f: impl FnMut(usize) -> f64) -> Self {
-        Self(core::array::from_fn(f))
-    }
-
-    /// The sum of all lanes, folded in halves (N a power of two).
-    #[inline(always)]
-    pub(crate) fn sum(self) -> f64 {
-        let mut x = self.0;
-        let mut n = N;
-        while n > 1 {
-            n /= 2;
-            for j in 0..n {
-                x[j] += x[j + n];
-            }
-        }
-        x[0]
-    }
-}
-
-macro_rules! lanewise {
-    ($($trait:ident $method:ident $op:tt),*) => {$(
-        impl<const N: usize> $trait for Block<N> {
-            type Output = Self;
-            #[inline(always)]
-            fn $method(self, rhs: Self) -> Self {
-                self.zip(rhs, |x, y| x $op y)
-            }
-        }
-    )*};
-}
-lanewise!(Add add +, Sub sub -, Mul mul *, Div div /);
-
-impl<const N: usize> Neg for Block<N> {
-    type Output = Self;
-    #[inline(always)]
-    fn neg(self) -> Self {
-        self.map(|x| -x)
-    }
-}
-
-impl<const N: usize> Lanes for Block<N> {
-    type Scalar = f64;
-    const N: usize = N;
-    #[inline(always)]
-    fn splat(x: f64) -> Self {
-        Self([x; N])
-    }
-    #[inline(always)]
-    fn load(from: &[f64]) -> Self {
-        let mut out = [0.0; N];
-        out.copy_from_slice(&from[..N]);
-        Self(out)
-    }
-    #[inline(always)]
-    fn store(self, to: &mut [f64]) {
-        to[..N].copy_from_slice(&self.0);
-    }
-    #[inline(always)]
-    fn mul_add(self, a: Self, b: Self) -> Self {
-        self * a + b
-    }
-    #[inline(always)]
-    fn select_lt(self, rhs: Self, yes: Self, no: Self) -> Self {
-        Self::from_fn(|j| self.0[j].select_lt(rhs.0[j], yes.0[j], no.0[j]))
-    }
-    #[inline(always)]
-    fn abs(self) -> Self {
-        self.map(Lanes::abs)
-    }
-    #[inline(always)]
-    fn sqrt(self) -> Self {
-        self.map(Lanes::sqrt)
-    }
-    #[inline(always)]
-    fn exp2_biased(self) -> Self {
-        self.map(Lanes::exp2_biased)
-    }
-    #[inline(always)]
-    fn split(self) -> (Self, Self) {
-        (self.map(|x| x.split().0), self.map(|x| x.split().1))
-    }
-    #[inline(always)]
-    fn locate(self, first: u32, last: u32, index: &mut [u32; MAX_LANES]) -> Self {
-        Self::from_fn(|j| {
-            let mut one = [0; MAX_LANES];
-            let t = self.0[j].locate(first, last, &mut one);
-            index[j] = one[0];
-            t
-        })
     }
 }

@@ -6,17 +6,16 @@
 //! detection hands out. So wherever an operation of a register runs, the machine has the instruction.
 #![allow(unsafe_code)]
 
-use super::{Isa, Lanes, MAX_LANES, Scalar};
-use crate::level::Vectorised;
+use super::{Isa, Lanes, MAX_LANES, Scalar, Vectorised};
 use core::arch::x86_64::*;
 use core::ops::{Add, Div, Mul, Neg, Sub};
 
 /// Proof that the machine has AVX2 and FMA.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub(crate) struct Avx2(());
 
 /// Proof that the machine has AVX-512 F, VL, DQ, and AVX2 and FMA.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub(crate) struct Avx512(());
 
 impl Avx2 {

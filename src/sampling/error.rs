@@ -31,6 +31,8 @@ pub enum SamplingError {
         /// Where, from 0.
         index: usize,
     },
+    /// No [`PointSet`](super::PointSet) has that name.
+    UnknownPointSet,
 }
 
 impl fmt::Display for SamplingError {
@@ -38,6 +40,7 @@ impl fmt::Display for SamplingError {
         match self {
             Self::NoDraws => f.write_str("there must be at least one draw"),
             Self::TooManyDraws { limit } => write!(f, "there can be at most {limit} draws"),
+            Self::UnknownPointSet => f.write_str("no such point set; see PointSet::ALL"),
             Self::WeightsPerPair => f.write_str("weights go with draws that all pairs share"),
             Self::Length { slice, expected, found } => {
                 write!(f, "{slice} has length {found} where {expected} is needed")

@@ -1,9 +1,11 @@
 //! Sets of standard normal scores, made from uniforms.
 
-use super::SamplingError;
-use crate::float::Real;
-use crate::special::hermite::{MAX_NODES, gauss_hermite};
-use crate::special::normal::normal_quantile;
+use super::error::SamplingError;
+use crate::math::hermite::{MAX_NODES, gauss_hermite};
+use crate::math::normal::normal_quantile;
+use crate::real::Real;
+use core::fmt;
+use core::str::FromStr;
 use num_traits::Float;
 
 /// How K standard normal scores zⱼ, and weights wⱼ, stand for E f(z) ≈ Σ wⱼ f(zⱼ).
@@ -78,18 +80,6 @@ impl PointSet {
             Self::Lattice => "lattice",
             Self::GaussHermite => "gauss-hermite",
         }
-    }
-
-    /// The set of that [`name`](Self::name).
-    ///
-    /// ```
-    /// use prefstrength::sampling::PointSet;
-    /// assert_eq!(PointSet::from_name("lattice"), Some(PointSet::Lattice));
-    /// assert_eq!(PointSet::from_name("Lattice"), None);
-    /// ```
-    #[must_use]
-    pub fn from_name(name: &str) -> Option<Self> {
-        Self::ALL.into_iter().find(|set| set.name() == name)
     }
 
     /// How many uniforms one set of `draws` scores takes.
@@ -305,5 +295,26 @@ fn score(below: f64, above: f64) -> f64 {
         normal_quantile(below.max(f64::from_bits(1))).0
     } else {
         -normal_quantile(above).0
+    }
+}
+
+impl fmt::Display for PointSet {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.pad(self.name())
+    }
+}
+
+impl FromStr for PointSet {
+    type Err = SamplingError;
+
+    /// By [`name`](Self::name).
+    ///
+    /// ```
+    /// use prefstrength::sampling::{PointSet, SamplingError};
+    /// assert_eq!("lattice".parse(), Ok(PointSet::Lattice));
+    /// assert_eq!("Lattice".parse::<PointSet>(), Err(SamplingError::UnknownPointSet));
+    /// ```
+    fn from_str(name: &str) -> Result<Self, SamplingError> {
+        Self::ALL.into_iter().find(|set| set.name() == name).ok_or(SamplingError::UnknownPointSet)
     }
 }

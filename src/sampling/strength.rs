@@ -1,8 +1,8 @@
 //! Draws of β with their derivatives in the parameters.
 
-use crate::family::{Fixed, Gamma, LogNormal};
-use crate::float::Real;
+use crate::family::Inside;
 use crate::loss::Strength;
+use crate::real::Real;
 
 /// A draw of β and its derivatives at fixed noise.
 #[derive(Clone, Copy, Debug, PartialEq)]
@@ -14,7 +14,7 @@ pub struct Sample<T> {
 }
 
 impl<T: Real> Sample<T> {
-    fn new(value: f64, d_params: [f64; 2]) -> Self {
+    fn new((value, d_params): (f64, [f64; 2])) -> Self {
         Self { value: T::from_f64(value), d_params: d_params.map(T::from_f64) }
     }
 }
@@ -79,51 +79,13 @@ pub trait Reparameterised<T: Real>: Strength<T> {
     fn sample_at(&self, beta: T) -> Sample<T>;
 }
 
-impl<T: Real> Reparameterised<T> for Fixed<T> {
+impl<T: Real, S: Strength<T>> Reparameterised<T> for S {
     fn sample(&self, z: T) -> Sample<T> {
-        fixed(if z.is_nan() { f64::NAN } else { self.beta().to_f64() })
+        Sample::new(self.draw(z.to_f64(), Inside))
     }
     fn sample_at(&self, beta: T) -> Sample<T> {
-        fixed(in_support(beta))
+        Sample::new(self.draw_at(in_support(beta), Inside))
     }
-}
-
-impl<T: Real> Reparameterised<T> for Gamma<T> {
-    fn sample(&self, z: T) -> Sample<T> {
-        let beta = self.draw(z.to_f64());
-        Sample::new(beta, self.slopes(beta))
-    }
-    fn sample_at(&self, beta: T) -> Sample<T> {
-        let beta = in_support(beta);
-        Sample::new(beta, self.slopes(beta))
-    }
-}
-
-impl<T: Real> Reparameterised<T> for LogNormal<T> {
-    fn sample(&self, z: T) -> Sample<T> {
-        let z = z.to_f64();
-        lognormal(self.draw(z), z)
-    }
-    fn sample_at(&self, beta: T) -> Sample<T> {
-        let beta = in_support(beta);
-        // At 0, ∞ and NaN β stands for z: as far as its sign matters, it is that.
-        let z = match self.sigma_f64() {
-            0.0 if !beta.is_nan() => 0.0,
-            _ if beta > 0.0 && beta < f64::INFINITY => self.deviate(beta).0,
-            _ => beta,
-        };
-        lognormal(beta, z)
-    }
-}
-
-fn fixed<T: Real>(beta: f64) -> Sample<T> {
-    Sample::new(beta, if beta.is_nan() { [beta, beta] } else { [1.0, 0.0] })
-}
-
-/// ∂β/∂σ = zβ, 0 where β or z is, whatever the other.
-fn lognormal<T: Real>(beta: f64, z: f64) -> Sample<T> {
-    let zero = beta == 0.0 || z == 0.0;
-    Sample::new(beta, [beta, if zero { 0.0 } else { z * beta }])
 }
 
 /// NaN for β < 0, 0 for −0.

@@ -5,7 +5,7 @@
 use core::fmt::{Result, Write};
 use prefstrength::canonical::{self, Tail};
 use prefstrength::lerch::{lerch_phi_m1, lerch_phi_m1_gradient, lerch_phi_m1_scaled, ln_lerch_phi_m1};
-use prefstrength::special::{log_sigmoid, sigmoid, softplus};
+use prefstrength::math::{log_sigmoid, sigmoid, softplus};
 use prefstrength::{Fixed, Gamma, LogNormal, Real, Smoothing, Strength};
 
 const INF: f64 = f64::INFINITY;
@@ -59,12 +59,12 @@ macro_rules! strength {
                 [g.value, g.d_margin $(, g.$field)*]
             });
             call!("nll_gradient_ln_mean_ln_cv", {
-                let g = beta.nll_gradient_ln_mean_ln_cv(d);
-                [g.value, g.d_margin, g.d_ln_mean, g.d_ln_cv]
+                let g = beta.nll_gradient_in(d, Coordinates::LnMeanLnCv);
+                [g.value, g.d_margin, g.d_params[0], g.d_params[1]]
             });
             call!("nll_gradient_ln_mean_v", {
-                let g = beta.nll_gradient_ln_mean_v(d);
-                [g.value, g.d_margin, g.d_ln_mean, g.d_v]
+                let g = beta.nll_gradient_in(d, Coordinates::LnMeanV);
+                [g.value, g.d_margin, g.d_params[0], g.d_params[1]]
             });
             call!("nll_d2_margin", [beta.nll_d2_margin(d)]);
             call!("effective_logit", [beta.effective_logit(d)]);
