@@ -1,19 +1,12 @@
 //! Every level and path of the batch engine against the reference vectors, against the scalar kernels on
 //! rows that no vector holds, and densely where a kernel or a piece of a table ends.
 
+use crate::reference::Rows;
 use crate::support::batch::{Family, Precision, Random, Ways, levels, rows, shared};
-use crate::support::{Errors, Vectors, tail_scale};
+use crate::support::{Errors, tail_scale};
 use prefstrength::Coordinates;
-use prefstrength::batch::Batch;
-use prefstrength::{Gamma, Level, LogNormal, Strength};
-
-/// Reference files of a family.
-fn files<T: Precision>(family: Family) -> Vec<String> {
-    match T::NAME {
-        "f64" => vec![family.name().to_owned(), format!("extra_{}", family.name())],
-        name => vec![format!("{}_{name}", family.name())],
-    }
-}
+use prefstrength::batch::{Batch, PerElement};
+use prefstrength::{AnyStrength, Level, LogNormal, Strength};
 
 /// What a row should be, and the scale of each of its errors.
 struct Row<T> {
@@ -30,21 +23,31 @@ fn row<T: Precision>(family: Family, margin: f64, params: [f64; 2], truth: [f64;
     Row { margin: T::from_f64(margin), params: params.map(T::from_f64), truth: truth.map(round), scale }
 }
 
-fn reference<T: Precision>(family: Family) -> Vec<Row<T>> {
-    let names = match family {
-        Family::Gamma => ["k", "theta", "dnll_dk", "dnll_dtheta"],
-        _ => ["mu", "sigma", "dnll_dmu", "dnll_dsigma"],
+/// The reference vectors of a family, those in native parameters and those in mean and cv.
+fn reference<T: Precision>(family: Family) -> [Vec<Row<T>>; 2] {
+    let mut all = [Vec::new(), Vec::new()];
+    let files = match T::NAME {
+        "f64" => ["", "extra_"].map(|prefix| Rows::find(prefix, family, "")),
+        name => [Rows::find("", family, &format!("_{name}")), None],
     };
-    let mut all = Vec::new();
-    for file in files::<T>(family) {
-        Vectors::load(&file).each(|get, _| {
-            let [a, b, d_a, d_b] = names.map(get);
-            let margin = get("margin");
-            let truth = [get("nll"), get("dnll_dmargin"), d_a, d_b];
-            all.push(row(family, margin, [a, b], truth));
+    for file in files.into_iter().flatten() {
+        let mean_cv = file.coordinates == Coordinates::MeanCv;
+        file.each(|v| {
+            let truth = [v.nll, v.d_margin, v.d_p[0], v.d_p[1]];
+            let row: Row<T> = match mean_cv {
+                true => plain_row(v.margin, v.parameters, truth),
+                false => row(family, v.margin, v.parameters, truth),
+            };
+            all[usize::from(mean_cv)].push(row);
         });
     }
     all
+}
+
+/// A row whose errors are relative to the numbers themselves.
+fn plain_row<T: Precision>(margin: f64, params: [f64; 2], truth: [f64; 4]) -> Row<T> {
+    let scale = truth.map(|x| x.abs() * tail_scale(margin, truth[0]));
+    Row { margin: T::from_f64(margin), params: params.map(T::from_f64), truth, scale }
 }
 
 /// Rows from everyday ones to the box's walls, the same on every machine.
@@ -61,7 +64,14 @@ fn unseen<T: Precision>(family: Family, seed: u64, n: usize) -> Vec<Row<T>> {
                 let v = if wide { random.decades(-8.0, 3.0) } else { random.decades(-2.0, 0.5) };
                 [1.0 / v, mean * v]
             }
-            _ => [mean.ln(), if wide { random.between(0.0, 2.6) } else { random.between(0.1, 1.2) }],
+            Family::LogNormal => {
+                [mean.ln(), if wide { random.between(0.0, 2.6) } else { random.between(0.1, 1.2) }]
+            }
+            _ => {
+                let v = if wide { random.decades(-8.0, 3.0) } else { random.decades(-2.0, 0.5) };
+                let v = if family == Family::Fixed { 0.0 } else { v };
+                AnyStrength::from_mean_v(family, mean, v).expect("valid").parameters()
+            }
         }
         .map(round);
         let margin = round(random.sign(x / mean));
@@ -97,6 +107,30 @@ impl Check {
         let (got, _) = rows(&Batch::new(&margins), 2, &|b, r| loss.evaluate(b, r)).expect("checked");
         for (row, got) in all.iter().zip(got) {
             self.record(family, "direct", level, row, got);
+        }
+    }
+
+    /// The same, of mean and cv.
+    fn per_element_mean_cv<T: Precision>(&mut self, family: Family, level: Level, all: &[Row<T>]) {
+        if all.is_empty() {
+            return;
+        }
+        let margins: Vec<T> = all.iter().map(|row| row.margin).collect();
+        let [mean, cv] = [0, 1].map(|j| all.iter().map(|row| row.params[j]).collect::<Vec<_>>());
+        let loss = PerElement::from_mean_cv(family, &mean, &cv).expect("valid rows").with_level(level);
+        let (got, _) = rows(&Batch::new(&margins), 2, &|b, r| loss.evaluate(b, r)).expect("checked");
+        for (row, got) in all.iter().zip(got) {
+            self.record(family, "direct", level, row, got);
+        }
+    }
+
+    /// A row of mean and cv by paths that have one p(β).
+    fn shared_mean_cv<T: Precision>(&mut self, family: Family, level: Level, row: &Row<T>) {
+        let [mean, cv] = row.params;
+        let beta = AnyStrength::from_mean_cv(family, mean, cv).expect("valid");
+        for (path, evaluate) in shared(beta, level, Coordinates::MeanCv) {
+            let (got, _) = rows(&Batch::new(&[row.margin]), 2, &*evaluate).expect("checked");
+            self.record(family, path, level, row, got[0]);
         }
     }
 
@@ -155,73 +189,59 @@ fn seam<T: Precision>(at: f64) -> impl Iterator<Item = f64> {
     (-8..=8).map(move |n| T::step(at, n)).flat_map(|w| [w, -w])
 }
 
-fn all<T: Precision>(family: Family) {
+/// Every level and path of a family in one precision.
+pub fn all<T: Precision>(family: Family) {
     let mut check = Check { errors: Errors::default() };
-    let (reference, unseen) = (reference::<T>(family), unseen::<T>(family, 1, 30_000));
+    let ([native, mean_cv], unseen) = (reference::<T>(family), unseen::<T>(family, 1, 30_000));
     for level in levels() {
-        check.per_element(family, level, &reference);
+        check.per_element(family, level, &native);
+        check.per_element_mean_cv(family, level, &mean_cv);
         check.per_element(family, level, &unseen);
         let mut random = Random(2);
-        for row in reference.iter().chain(unseen.iter().take(1500)) {
-            // Each takes a preparation.
+        // Each takes a preparation.
+        for row in native.iter().chain(unseen.iter().take(1500)) {
             if random.bits().is_multiple_of(16) {
                 check.shared(family, level, row);
             }
         }
+        for row in &mean_cv {
+            if random.bits().is_multiple_of(16) {
+                check.shared_mean_cv(family, level, row);
+            }
+        }
         let mut margins = edges::<T>(&mut random);
-        match family {
-            Family::Gamma => {
-                for v in [0.0, 1e-6, 0.01, 0.1, 0.25, 1.0, 4.0, 100.0] {
-                    let v = T::from_f64(v).to_f64();
-                    let beta = Gamma::<T>::from_mean_v(T::one(), T::from_f64(v)).expect("valid");
-                    let wide = Gamma::<f64>::from_mean_v(1.0, v).expect("valid");
-                    let before = margins.len();
-                    margins.extend([0.75, 1.25, 2.0].into_iter().flat_map(seam::<T>));
-                    if v > 0.0 {
-                        margins.extend([0.25, 1.0].into_iter().flat_map(|c| seam::<T>(c / v)));
-                    }
-                    let truth = |d: f64| {
-                        let g = wide.nll_gradient_in(d, Coordinates::LnMeanV);
-                        [g.value, g.d_margin, g.d_params[0], g.d_params[1]]
-                    };
-                    check.dense(family, level, &beta, &truth, &margins, &format!("v = {v}"));
-                    margins.truncate(before);
-                }
+        if family == Family::LogNormal {
+            margins.extend(seam::<T>(1.0));
+            for sigma in [0.0, 1e-6, 0.1, 0.5, 1.0, 1.5, 2.0, 2.4] {
+                let sigma = T::from_f64(sigma).to_f64();
+                let beta = LogNormal::<T>::from_mu_sigma(T::zero(), T::from_f64(sigma)).expect("valid");
+                let wide = LogNormal::<f64>::from_mu_sigma(0.0, sigma).expect("valid");
+                check.dense(family, level, &beta, &truth(&wide), &margins, &format!("sigma = {sigma}"));
             }
-            _ => {
-                margins.extend(seam::<T>(1.0));
-                for sigma in [0.0, 1e-6, 0.1, 0.5, 1.0, 1.5, 2.0, 2.4] {
-                    let sigma = T::from_f64(sigma).to_f64();
-                    let beta = LogNormal::<T>::from_mu_sigma(T::zero(), T::from_f64(sigma)).expect("valid");
-                    let wide = LogNormal::<f64>::from_mu_sigma(0.0, sigma).expect("valid");
-                    let truth = |d: f64| {
-                        let g = wide.nll_gradient_in(d, Coordinates::LnMeanV);
-                        [g.value, g.d_margin, g.d_params[0], g.d_params[1]]
-                    };
-                    check.dense(family, level, &beta, &truth, &margins, &format!("sigma = {sigma}"));
-                }
+            continue;
+        }
+        let spreads: &[f64] =
+            if family == Family::Fixed { &[0.0] } else { &[0.0, 1e-6, 0.01, 0.1, 0.25, 1.0, 4.0, 100.0] };
+        for &v in spreads {
+            let v = T::from_f64(v).to_f64();
+            let beta = AnyStrength::<T>::from_mean_v(family, T::one(), T::from_f64(v)).expect("valid");
+            let wide = AnyStrength::<f64>::from_mean_v(family, 1.0, v).expect("valid");
+            let before = margins.len();
+            margins.extend([0.75, 1.25, 1.5, 2.0].into_iter().flat_map(seam::<T>));
+            if v > 0.0 {
+                margins.extend([0.25, 0.5, 1.0].into_iter().flat_map(|c| seam::<T>(c / v)));
             }
+            check.dense(family, level, &beta, &truth(&wide), &margins, &format!("v = {v}"));
+            margins.truncate(before);
         }
     }
     check.errors.check();
 }
 
-#[test]
-fn gamma_f64() {
-    all::<f64>(Family::Gamma);
-}
-
-#[test]
-fn gamma_f32() {
-    all::<f32>(Family::Gamma);
-}
-
-#[test]
-fn lognormal_f64() {
-    all::<f64>(Family::LogNormal);
-}
-
-#[test]
-fn lognormal_f32() {
-    all::<f32>(Family::LogNormal);
+/// The scalar kernels in (ln mean, v).
+fn truth<S: Strength<f64>>(beta: &S) -> impl Fn(f64) -> [f64; 4] {
+    move |d| {
+        let g = beta.nll_gradient_in(d, Coordinates::LnMeanV);
+        [g.value, g.d_margin, g.d_params[0], g.d_params[1]]
+    }
 }

@@ -1,5 +1,7 @@
 //! The integration tests: one binary, so that everything is linked once.
 
+#![allow(unreachable_pub, reason = "a binary has no outside: `pub` is for the modules of the tests")]
+
 mod batch;
 mod batch_reference;
 mod differences;
@@ -11,4 +13,9 @@ mod reference;
 mod sampling_strength;
 mod seams;
 mod statistics;
+mod suite;
 mod support;
+
+// One line for every family.
+suite::suite!(gamma, Gamma);
+suite::suite!(lognormal, LogNormal);

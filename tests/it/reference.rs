@@ -3,9 +3,9 @@
 
 use crate::support::{EPS, Errors, Vectors, tail_scale};
 use prefstrength::lerch::lerch_phi_m1_gradient;
-use prefstrength::{Gamma, LogNormal, Real, Strength};
+use prefstrength::{AnyStrength, Coordinates, Family, Gamma, LogNormal, Real, Strength};
 
-/// −ln E[σ], its derivatives, the second derivative and E[σ], of one row of a family.
+/// −ln E[σ], its derivatives, the second derivative and E[σ], at one margin.
 struct Row {
     value: f64,
     d_margin: f64,
@@ -14,111 +14,145 @@ struct Row {
     expected: f64,
 }
 
-fn gamma_row<T: Real>(k: T, theta: T, margin: T) -> Row {
-    let beta = Gamma::from_shape_scale(k, theta).expect("valid row");
-    let g = beta.nll_gradient(margin);
+fn evaluate<T: Real>(beta: &AnyStrength<T>, margin: T, coordinates: Coordinates) -> Row {
+    let g = beta.nll_gradient_in(margin, coordinates);
     Row {
         value: g.value.to_f64(),
         d_margin: g.d_margin.to_f64(),
-        d_p: [g.d_shape.to_f64(), g.d_scale.to_f64()],
+        d_p: g.d_params.map(Real::to_f64),
         d2: beta.nll_d2_margin(margin).to_f64(),
         expected: beta.expected_sigmoid(margin).to_f64(),
     }
 }
 
-fn lognormal_row<T: Real>(mu: T, sigma: T, margin: T) -> Row {
-    let beta = LogNormal::from_mu_sigma(mu, sigma).expect("valid row");
-    let g = beta.nll_gradient(margin);
-    Row {
-        value: g.value.to_f64(),
-        d_margin: g.d_margin.to_f64(),
-        d_p: [g.d_mu.to_f64(), g.d_sigma.to_f64()],
-        d2: beta.nll_d2_margin(margin).to_f64(),
-        expected: beta.expected_sigmoid(margin).to_f64(),
-    }
+/// The vectors of a family: its parameters in them, native or mean and cv, and the names of the derivatives.
+pub struct Rows {
+    vectors: Vectors,
+    pub coordinates: Coordinates,
+    columns: [String; 2],
+    derivatives: [String; 2],
 }
 
-#[test]
-fn gamma_f64() {
-    let mut errors = Errors::default();
-    for file in ["gamma", "extra_gamma"] {
-        Vectors::load(file).each(|get, _| {
-            let (k, theta, d) = (get("k"), get("theta"), get("margin"));
-            let row = gamma_row(k, theta, d);
-            let at = format!("k = {k:?}, theta = {theta:?}, margin = {d:?}");
-            let scale = tail_scale(d, get("nll"));
-            let mut record =
-                |name, got, truth: f64, size: f64| errors.record_f64(name, got, truth, size, &at);
-            let plain = |truth: f64| truth.abs() * scale;
-            record("gamma expected_sigmoid", row.expected, get("expected_sigmoid"), get("expected_sigmoid"));
-            record("gamma nll", row.value, get("nll"), plain(get("nll")));
-            record("gamma d_margin", row.d_margin, get("dnll_dmargin"), plain(get("dnll_dmargin")));
-            record("gamma d_shape", row.d_p[0], get("dnll_dk"), plain(get("dnll_dk")));
-            record("gamma d_scale", row.d_p[1], get("dnll_dtheta"), plain(get("dnll_dtheta")));
-            let d2 = get("d2nll_dmargin2");
-            record("gamma d2_margin", row.d2, d2, scale * d2.abs().max(get("dnll_dmargin").powi(2)));
+/// One row of a family's vectors.
+pub struct Vector {
+    pub parameters: [f64; 2],
+    pub margin: f64,
+    pub nll: f64,
+    pub d_margin: f64,
+    pub d_p: [f64; 2],
+    d2: f64,
+    expected: f64,
+}
+
+impl Rows {
+    /// Of `tests/data/<prefix><family><suffix>.csv`, if there is one.
+    pub fn find(prefix: &str, family: Family, suffix: &str) -> Option<Self> {
+        let vectors = Vectors::find(&format!("{prefix}{}{suffix}", family.name().replace('-', "_")))?;
+        let symbols = match family.symbols() {
+            [only] => [*only, *only],
+            symbols => [symbols[0], symbols[1]],
+        };
+        let (coordinates, names) = match vectors.has("cv") {
+            true => (Coordinates::MeanCv, ["mean", "cv"]),
+            false => (Coordinates::Native, symbols),
+        };
+        let derivatives = names.map(|name| format!("dnll_d{name}"));
+        Some(Self { vectors, coordinates, columns: names.map(String::from), derivatives })
+    }
+
+    pub fn each(&self, mut f: impl FnMut(&Vector)) {
+        self.vectors.each(|get, _| {
+            f(&Vector {
+                parameters: self.columns.each_ref().map(|name| get(name)),
+                margin: get("margin"),
+                nll: get("nll"),
+                d_margin: get("dnll_dmargin"),
+                d_p: self.derivatives.each_ref().map(|name| get(name)),
+                d2: get("d2nll_dmargin2"),
+                expected: get("expected_sigmoid"),
+            });
         });
     }
-    errors.check();
-}
 
-#[test]
-fn lognormal_f64() {
-    let mut errors = Errors::default();
-    for file in ["lognormal", "extra_lognormal"] {
-        Vectors::load(file).each(|get, _| {
-            let (mu, sigma, d) = (get("mu"), get("sigma"), get("margin"));
-            let row = lognormal_row(mu, sigma, d);
-            let at = format!("mu = {mu:?}, sigma = {sigma:?}, margin = {d:?}");
-            let scale = tail_scale(d, get("nll"));
-            let mut record =
-                |name, got, truth: f64, size: f64| errors.record_f64(name, got, truth, size, &at);
-            let plain = |truth: f64| truth.abs() * scale;
-            let expected = get("expected_sigmoid");
-            let both = 1.0 + expected.min(1.0 - expected).max(5e-324).ln().abs();
-            record("lognormal expected_sigmoid", row.expected, expected, expected * both);
-            record("lognormal nll", row.value, get("nll"), plain(get("nll")));
-            record("lognormal d_margin", row.d_margin, get("dnll_dmargin"), plain(get("dnll_dmargin")));
-            record("lognormal d_mu", row.d_p[0], get("dnll_dmu"), plain(get("dnll_dmu")));
-            let (total, mean_part) = (get("dnll_dsigma"), sigma * (d * get("dnll_dmargin")));
-            record(
-                "lognormal d_sigma",
-                row.d_p[1],
-                total,
-                scale * (mean_part.abs() + (total - mean_part).abs()),
-            );
-            let d2 = get("d2nll_dmargin2");
-            record("lognormal d2_margin", row.d2, d2, scale * d2.abs().max(get("dnll_dmargin").powi(2)));
-        });
+    /// The strength of a row.
+    pub fn strength<T: Real>(&self, family: Family, parameters: [T; 2]) -> AnyStrength<T> {
+        match self.coordinates {
+            Coordinates::MeanCv => AnyStrength::from_mean_cv(family, parameters[0], parameters[1]),
+            _ => AnyStrength::from_parameters(family, &parameters[..family.parameters().len()]),
+        }
+        .expect("a valid row")
     }
-    errors.check();
+
+    /// What errors of the derivatives in parameters are relative to, before 1 + |ln T|: ∂/∂σ of a LogNormal is a
+    /// difference of two terms that can cancel.
+    pub fn sizes(&self, family: Family, row: &Vector) -> [f64; 2] {
+        let mut sizes = row.d_p.map(f64::abs);
+        if family == Family::LogNormal && self.coordinates == Coordinates::Native {
+            let mean_part = row.parameters[1] * (row.margin * row.d_margin);
+            sizes[1] = mean_part.abs() + (row.d_p[1] - mean_part).abs();
+        }
+        sizes
+    }
 }
 
-#[test]
-fn f32_is_rounded_once() {
+/// Every quantity of a family in f64.
+pub fn in_f64(family: Family) {
     let mut errors = Errors::default();
-    let names = [["dnll_dk", "dnll_dtheta"], ["dnll_dmu", "dnll_dsigma"]];
-    for (file, inputs, params) in
-        [("gamma_f32", ["k", "theta"], names[0]), ("lognormal_f32", ["mu", "sigma"], names[1])]
-    {
-        Vectors::load(file).each(|get, _| {
-            let (a, b, d) = (get(inputs[0]) as f32, get(inputs[1]) as f32, get("margin") as f32);
-            let row = if file == "gamma_f32" { gamma_row(a, b, d) } else { lognormal_row(a, b, d) };
-            let at = format!("{file}: {a:?}, {b:?}, margin = {d:?}");
-            let mut record = |got: f64, truth: f64| {
-                let truth =
-                    if truth.abs() > f64::from(f32::MAX) { truth.signum() * f64::INFINITY } else { truth };
-                let precision = (f64::from(f32::EPSILON), f64::from(f32::from_bits(1)));
-                errors.record("f32", [got, truth, truth.abs()], precision, &at);
+    let mut files = 0;
+    for prefix in ["", "extra_"] {
+        let Some(rows) = Rows::find(prefix, family, "") else { continue };
+        files += 1;
+        let names = match rows.coordinates {
+            Coordinates::MeanCv => ["mean", "cv"],
+            _ => [family.parameters()[0], family.parameters().get(1).copied().unwrap_or_default()],
+        };
+        rows.each(|row| {
+            let beta = rows.strength(family, row.parameters);
+            let got = evaluate(&beta, row.margin, rows.coordinates);
+            let at = format!("{:?}, margin = {:?}", row.parameters, row.margin);
+            let scale = tail_scale(row.margin, row.nll);
+            let mut record = |name: &str, got, truth: f64, size: f64| {
+                errors.record_f64(&format!("{} {name}", family.name()), got, truth, size, &at);
             };
-            record(row.expected, get("expected_sigmoid"));
-            record(row.value, get("nll"));
-            record(row.d_margin, get("dnll_dmargin"));
-            record(row.d_p[0], get(params[0]));
-            record(row.d_p[1], get(params[1]));
-            record(row.d2, get("d2nll_dmargin2"));
+            let plain = |truth: f64| truth.abs() * scale;
+            // Gamma keeps ln T in two parts.
+            let both = 1.0 + row.expected.min(1.0 - row.expected).max(5e-324).ln().abs();
+            let both = if family == Family::Gamma { 1.0 } else { both };
+            record("expected_sigmoid", got.expected, row.expected, row.expected * both);
+            record("nll", got.value, row.nll, plain(row.nll));
+            record("d_margin", got.d_margin, row.d_margin, plain(row.d_margin));
+            let sizes = rows.sizes(family, row);
+            for i in 0..if family == Family::Fixed { 1 } else { 2 } {
+                record(&format!("d_{}", names[i]), got.d_p[i], row.d_p[i], scale * sizes[i]);
+            }
+            record("d2_margin", got.d2, row.d2, scale * row.d2.abs().max(row.d_margin.powi(2)));
         });
     }
+    assert!(files > 0, "no vectors of {family}");
+    errors.check();
+}
+
+/// The same in f32, where there are vectors whose inputs are f32: computed in f64 and rounded once.
+pub fn in_f32(family: Family) {
+    let Some(rows) = Rows::find("", family, "_f32") else { return };
+    let mut errors = Errors::default();
+    rows.each(|row| {
+        let beta = rows.strength(family, row.parameters.map(|p| p as f32));
+        let got = evaluate(&beta, row.margin as f32, rows.coordinates);
+        let at = format!("{family}: {:?}, margin = {:?}", row.parameters, row.margin);
+        let mut record = |got: f64, truth: f64| {
+            let truth =
+                if truth.abs() > f64::from(f32::MAX) { truth.signum() * f64::INFINITY } else { truth };
+            let precision = (f64::from(f32::EPSILON), f64::from(f32::from_bits(1)));
+            errors.record("f32", [got, truth, truth.abs()], precision, &at);
+        };
+        record(got.expected, row.expected);
+        record(got.value, row.nll);
+        record(got.d_margin, row.d_margin);
+        record(got.d_p[0], row.d_p[0]);
+        record(got.d_p[1], row.d_p[1]);
+        record(got.d2, row.d2);
+    });
     errors.check();
 }
 

@@ -35,6 +35,17 @@ impl Vectors {
         Self { columns, rows, first }
     }
 
+    /// The same, if there is such a file.
+    pub fn find(name: &str) -> Option<Self> {
+        let path = format!("{}/tests/data/{name}.csv", env!("CARGO_MANIFEST_DIR"));
+        std::path::Path::new(&path).exists().then(|| Self::load(name))
+    }
+
+    /// Whether there is such a column.
+    pub fn has(&self, column: &str) -> bool {
+        self.columns.contains_key(column)
+    }
+
     /// Calls `f` with a look-up by column name and the first cell as text.
     pub fn each(&self, mut f: impl FnMut(&dyn Fn(&str) -> f64, &str)) {
         for (row, first) in self.rows.iter().zip(&self.first) {
