@@ -988,3 +988,23 @@ fn shape_elasticity_limits() {
         assert!((got / limit - 1.0).abs() < 2e-15, "{a} {got}");
     }
 }
+
+#[test]
+fn lambert_w_solves_its_equation() {
+    use super::lambert::{FULL, lambert_w, lambert_w_of_exp};
+    for e in -3000..=2900 {
+        let a = Float::powf(10.0, f64::from(e) / 10.0);
+        let w: f64 = lambert_w(a, FULL);
+        // More steps change rounding alone.
+        let settled: f64 = lambert_w(a, FULL + 6);
+        assert!((w - settled).abs() <= 2.0 * f64::EPSILON * w, "{a:e}: {w:e} {settled:e}");
+        // w eʷ = a, of which an ulp of w costs 1 + w.
+        let back = w * exp(w);
+        assert!((back / a - 1.0).abs() <= 4.0 * f64::EPSILON * (1.0 + w), "{a:e}: {w:e} {back:e}");
+        if e > 2700 {
+            let other = lambert_w_of_exp(ln(a));
+            assert!((other - w).abs() <= 4.0 * f64::EPSILON * w, "{a:e}: {w:e} {other:e}");
+        }
+    }
+    assert_eq!(lambert_w(0.0_f64, FULL), 0.0);
+}

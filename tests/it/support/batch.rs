@@ -58,8 +58,8 @@ pub trait Ways: Copy {
     /// The scalar kernels' row in f64: the truth where there is no reference vector.
     fn scalar(self, parameters: [f64; 2], margin: f64, smoothing: f64, coordinates: Coordinates) -> [f64; 4];
 
-    /// What the errors of a plain row are relative to: for D > 0 times 1 + |ln T|; ∂/∂σ is a difference of
-    /// two terms that can cancel.
+    /// What the errors of a plain row are relative to: for D > 0 times 1 + |ln T|; of a native derivative the larger of
+    /// its two terms, where they can cancel.
     fn scales(self, params: [f64; 2], margin: f64, truth: [f64; 4], coordinates: Coordinates) -> [f64; 4];
 
     /// [`PerElement`].
@@ -86,9 +86,21 @@ impl Ways for Family {
 
     fn scales(self, params: [f64; 2], margin: f64, truth: [f64; 4], coordinates: Coordinates) -> [f64; 4] {
         let mut size = truth.map(f64::abs);
-        if self == Self::LogNormal && coordinates == Coordinates::Native && margin.is_finite() {
-            let mean_part = params[1] * (margin * truth[1]);
-            size[3] = mean_part.abs() + (truth[3] - mean_part).abs();
+        if coordinates == Coordinates::Native && margin.is_finite() {
+            let names = self.parameters().len();
+            for (i, size) in size[2..2 + names].iter_mut().enumerate() {
+                // ∂/∂pᵢ has a part by way of the mean, and one by way of v: how the mean follows, from differences.
+                let h = 1e-6 * params[i].abs().max(1e-9);
+                let ln_mean = |step: f64| {
+                    let mut moved = params;
+                    moved[i] += step;
+                    strength(self, moved).map_or(f64::NAN, |beta| beta.mean().ln())
+                };
+                let by_mean = (ln_mean(h) - ln_mean(-h)) / (2.0 * h) * (margin * truth[1]);
+                if by_mean.is_finite() {
+                    *size = by_mean.abs().max((truth[2 + i] - by_mean).abs()).max(*size);
+                }
+            }
         }
         size.map(|x| x * tail_scale(margin, truth[0]))
     }
