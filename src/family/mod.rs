@@ -13,6 +13,7 @@ macro_rules! families {
             Fixed, fixed, FixedGradient, "fixed", ["beta" = "beta"];
             Gamma, gamma, GammaGradient, "gamma", ["shape" = "k", "scale" = "theta"];
             LogNormal, lognormal, LogNormalGradient, "lognormal", ["mu" = "mu", "sigma" = "sigma"];
+            InverseGaussian, inverse_gaussian, InverseGaussianGradient, "inverse-gaussian", ["mean" = "mean", "shape" = "lambda"];
         }
     };
 }
@@ -24,6 +25,7 @@ pub(crate) mod error;
 pub(crate) mod fixed;
 pub(crate) mod gamma;
 pub(crate) mod gradient;
+pub(crate) mod inverse_gaussian;
 pub(crate) mod lognormal;
 pub(crate) mod name;
 pub(crate) mod per_family;

@@ -6,6 +6,7 @@ mod batch;
 mod batch_reference;
 mod differences;
 mod hostile;
+mod inverse_gaussian;
 mod monte_carlo;
 mod points;
 mod properties;
@@ -19,3 +20,4 @@ mod support;
 // One line for every family.
 suite::suite!(gamma, Gamma);
 suite::suite!(lognormal, LogNormal);
+suite::suite!(inverse_gaussian_suite, InverseGaussian);

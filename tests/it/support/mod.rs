@@ -202,6 +202,77 @@ pub const TOLERANCES: &[Tolerance] = &[
         bound: 15.0,
         reason: "direct next to 0 where sigma is large",
     },
+    // Inverse Gaussian: the scalar kernel against vectors, batches against them and the scalar kernel.
+    Tolerance {
+        name: "inverse-gaussian expected_sigmoid",
+        bound: 1.5,
+        reason: "times 1 + |ln T| on both sides",
+    },
+    Tolerance {
+        name: "inverse-gaussian nll",
+        bound: 2.0,
+        reason: "peeled terms and one integral, then one ln",
+    },
+    Tolerance { name: "inverse-gaussian d_margin", bound: 3.0, reason: "a quotient of two such sums" },
+    Tolerance { name: "inverse-gaussian d_mean", bound: 4.0, reason: "the same over the mean" },
+    Tolerance {
+        name: "inverse-gaussian d_cv",
+        bound: 9.0,
+        reason: "cv is squared, and v ∂/∂v has the longest chain",
+    },
+    Tolerance { name: "inverse-gaussian d2_margin", bound: 9.0, reason: "of max(|itself|, d_margin²)" },
+    Tolerance {
+        name: "f64 direct inverse-gaussian nll",
+        bound: 5.0,
+        reason: "Abel–Plana or Boole's sum, a logistic",
+    },
+    Tolerance {
+        name: "f64 direct inverse-gaussian d_margin",
+        bound: 12.0,
+        reason: "integrals that cancel near x₀",
+    },
+    Tolerance {
+        name: "f64 direct inverse-gaussian params",
+        bound: 20.0,
+        reason: "the same with one more power",
+    },
+    Tolerance {
+        name: "f64 plan inverse-gaussian nll",
+        bound: 5.0,
+        reason: "fitted to what the direct kernel gives",
+    },
+    Tolerance {
+        name: "f64 plan inverse-gaussian d_margin",
+        bound: 12.0,
+        reason: "fitted to the direct kernel",
+    },
+    Tolerance {
+        name: "f64 plan inverse-gaussian params",
+        bound: 16.0,
+        reason: "ℓ_v/w varies most within a piece",
+    },
+    Tolerance {
+        name: "f32 direct inverse-gaussian nll",
+        bound: 4.0,
+        reason: "w, v and the unit are rounded first",
+    },
+    Tolerance {
+        name: "f32 direct inverse-gaussian d_margin",
+        bound: 7.0,
+        reason: "and so are the slope and its factors",
+    },
+    Tolerance {
+        name: "f32 direct inverse-gaussian params",
+        bound: 24.0,
+        reason: "the rounding of v, amplified",
+    },
+    Tolerance { name: "f32 plan inverse-gaussian nll", bound: 4.0, reason: "the table is made in f64" },
+    Tolerance { name: "f32 plan inverse-gaussian d_margin", bound: 4.5, reason: "the table is made in f64" },
+    Tolerance {
+        name: "f32 plan inverse-gaussian params",
+        bound: 12.0,
+        reason: "the chain rule rounds to f32",
+    },
 ];
 
 /// Smallest positive f64.
