@@ -22,7 +22,7 @@ use criterion::{BenchmarkGroup, BenchmarkId, Criterion, Throughput, criterion_gr
 use margins::Kind;
 use prefstrength::batch::{self, Batch, Direct, PerElement, Plan, Rows};
 use prefstrength::sampling::{PointSet, Reparameterised, Sample};
-use prefstrength::{Fixed, Gamma, Level, LogNormal, Real, Strength};
+use prefstrength::{Family, Fixed, Gamma, Level, LogNormal, Real, Strength};
 use rand_chacha::ChaCha8Rng;
 use rand_chacha::rand_core::SeedableRng;
 use rand_distr::{Distribution, Uniform};
@@ -48,7 +48,7 @@ fn lognormal<T: Number + Real>(sigma: f64) -> LogNormal<T> {
     LogNormal::from_mu_sigma(T::of(-0.5 * sigma * sigma), T::of(sigma)).unwrap()
 }
 
-trait Precision: Real + Number {
+trait Precision: Real + Number + prefstrength::batch::Number {
     const NAME: &'static str;
 }
 
@@ -223,9 +223,9 @@ impl<T: Precision> Data<T> {
             });
         };
         let (k, theta) = (column(&|s| (s * s).recip()), column(&|s| s * s));
-        measure("per_element-gamma", PerElement::gamma(&k, &theta).unwrap());
+        measure("per_element-gamma", PerElement::new(Family::Gamma, &[&k, &theta]).unwrap());
         let (mu, sigma) = (column(&|s| -0.5 * s * s), column(&|s| s));
-        measure("per_element-lognormal", PerElement::lognormal(&mu, &sigma).unwrap());
+        measure("per_element-lognormal", PerElement::new(Family::LogNormal, &[&mu, &sigma]).unwrap());
     }
 
     /// Preparation of a plan for parameters that have moved.

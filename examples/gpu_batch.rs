@@ -6,7 +6,7 @@
 
 use prefstrength::batch::{self, Batch, Rows, Sums};
 use prefstrength::gpu::{Gpu, GpuError, PerElement, Plan};
-use prefstrength::{Gamma, LogNormal, Strength};
+use prefstrength::{Family, Gamma, LogNormal, Strength};
 use std::error::Error;
 use std::process::ExitCode;
 use std::time::Instant;
@@ -90,7 +90,7 @@ fn run(n: usize) -> Result<(), Box<dyn Error>> {
     shared(&gpu, "Gamma, shared", &Gamma::from_mean_cv(1.0, 0.5)?, &margins)?;
     shared(&gpu, "LogNormal, shared", &LogNormal::from_mean_cv(1.0, 0.5)?, &margins)?;
     let (shape, scale) = (vec![4.0; n], vec![0.25; n]);
-    let losses = batch::PerElement::gamma(&shape, &scale)?;
+    let losses = batch::PerElement::new(Family::Gamma, &[&shape, &scale])?;
     let batch = Batch::new(&margins);
     let on = PerElement::new(&gpu);
     let on_gpu = timed(n, |rows| on.evaluate(&losses, &batch, rows))?;

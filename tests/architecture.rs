@@ -242,7 +242,8 @@ impl Module {
             "lib" | "main" | "mod" => Vec::new(),
             _ => stem.split('/').map(String::from).collect(),
         };
-        let code = without_comments(text);
+        // Tests inside a file look at the file.
+        let code = without_comments(text.split("#[cfg(test)]\nmod tests {").next().unwrap_or_default());
         let mut module = Self { imports: Vec::new(), exports: Vec::new(), path };
         let mut rest = String::new();
         // Statements that begin with `use`, at the outer level or inside functions; and what is left.

@@ -2,9 +2,9 @@
 //! included, losses and ∂/∂margin as rows, parameter gradients as sums.
 
 use crate::alternatives::{Number, normals};
-use prefstrength::batch::{Batch, Rows};
+use prefstrength::LogNormal;
+use prefstrength::batch::{self, Batch, Rows};
 use prefstrength::sampling::{MonteCarlo, PointSet, SamplingError};
-use prefstrength::{LogNormal, Real};
 
 const DRAWS: usize = 16;
 
@@ -12,7 +12,7 @@ const DRAWS: usize = 16;
 pub(crate) type Estimator<T> = Box<dyn Fn(&[T], &mut [T], &mut [T]) -> [f64; 2]>;
 
 /// By name, for batches of `pairs`. Shared draws are those of the alternatives.
-pub(crate) fn estimators<T: Number + Real>(
+pub(crate) fn estimators<T: Number + batch::Number>(
     (mu, sigma): (f64, f64),
     pairs: usize,
 ) -> [(&'static str, Estimator<T>); 3] {
@@ -41,7 +41,7 @@ pub(crate) fn estimators<T: Number + Real>(
     ]
 }
 
-fn evaluate<T: Real>(
+fn evaluate<T: batch::Number>(
     estimator: Result<MonteCarlo<'_, T>, SamplingError>,
     margins: &[T],
     nll: &mut [T],

@@ -6,13 +6,13 @@ use std::path::{Path, PathBuf};
 
 /// What is written without a name, on the disk where it belongs, and gets its name at the end. Whoever stops the
 /// process before leaves nothing behind.
-pub(crate) struct Pending {
+pub(crate) struct AtomicFile {
     file: BufWriter<File>,
     folder: PathBuf,
     to: PathBuf,
 }
 
-impl Pending {
+impl AtomicFile {
     pub(crate) fn new(to: &Path) -> io::Result<Self> {
         // A link stays one, and what it leads to is replaced.
         let to = fs::canonicalize(to).unwrap_or_else(|_| to.to_owned());
@@ -49,7 +49,7 @@ impl Pending {
     }
 }
 
-impl Write for Pending {
+impl Write for AtomicFile {
     fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
         self.file.write(bytes)
     }
@@ -60,12 +60,12 @@ impl Write for Pending {
 }
 
 /// Output that knows whether whoever reads it has left.
-struct Read<W> {
+struct PipeWriter<W> {
     out: W,
     left: bool,
 }
 
-impl<W: Write> Write for Read<W> {
+impl<W: Write> Write for PipeWriter<W> {
     fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
         let done = self.out.write(bytes);
         self.left |= done.as_ref().is_err_and(|e| e.kind() == io::ErrorKind::BrokenPipe);
@@ -83,7 +83,7 @@ pub(crate) fn write_to(
     write: impl FnOnce(&mut dyn Write) -> Result<(), String>,
 ) -> Result<(), String> {
     let Some(path) = path else {
-        let mut out = BufWriter::new(Read { out: io::stdout().lock(), left: false });
+        let mut out = BufWriter::new(PipeWriter { out: io::stdout().lock(), left: false });
         let written = write(&mut out);
         let flushed = out.flush().map_err(|e| format!("output: {e}"));
         // Who reads had enough: whatever failed failed for that.
@@ -95,7 +95,7 @@ pub(crate) fn write_to(
         write(&mut out)?;
         return out.flush().map_err(failed);
     }
-    let mut file = Pending::new(path).map_err(failed)?;
+    let mut file = AtomicFile::new(path).map_err(failed)?;
     write(&mut file)?;
     file.finish().map_err(failed)
 }
@@ -106,7 +106,7 @@ pub(crate) fn write_folder(folder: &Path, files: &[(String, String)]) -> Result<
     fs::create_dir_all(folder).map_err(failed)?;
     let mut pending = Vec::new();
     for (name, text) in files {
-        let mut file = Pending::new(&folder.join(name)).map_err(failed)?;
+        let mut file = AtomicFile::new(&folder.join(name)).map_err(failed)?;
         file.write_all(text.as_bytes()).map_err(failed)?;
         pending.push(file.copy().map_err(failed)?);
     }

@@ -1,7 +1,8 @@
 //! A progress bar on standard error, for input that takes a while, if that is a terminal.
 
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
-use prefstrength::learn::{LearnError, Margins, Take};
+use prefstrength_learn::ChunkSink;
+use prefstrength_learn::{LearnError, Margins};
 
 /// Bytes below which nothing is shown.
 const LONG: u64 = 8 << 20;
@@ -68,7 +69,7 @@ pub(crate) struct Watched<'a, M> {
 }
 
 impl<M: Margins> Margins for Watched<'_, M> {
-    fn for_each(&mut self, take: &mut Take<'_>) -> Result<(), LearnError> {
+    fn for_each(&mut self, take: &mut ChunkSink<'_>) -> Result<(), LearnError> {
         self.bar.inc(1);
         self.margins.for_each(take)
     }

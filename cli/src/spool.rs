@@ -1,67 +1,50 @@
 //! Margins that are read again and again, and need not fit into memory.
 
-use prefstrength::learn::{LearnError, Margins, Take};
-use std::fs::File;
+use prefstrength_learn::ChunkSink;
+use prefstrength_learn::{LearnError, Margins};
 use std::io::{self, BufWriter, Read, Seek, SeekFrom, Write};
+use tempfile::SpooledTempFile;
 
-/// Numbers that are kept in memory; more of them go to a file.
-const IN_MEMORY: usize = 1 << 20;
+/// Bytes of a column that are kept in memory; a longer one goes to an unnamed file.
+const IN_MEMORY: usize = 8 << 20;
 /// Numbers that are handed on at once.
 const CHUNK: usize = 1 << 16;
 
-/// A column of numbers, written once: in memory or, if it is long, in an unnamed temporary file.
-#[derive(Default)]
+/// A column of numbers, written once.
+#[derive(Debug)]
 struct Column {
-    tail: Vec<f64>,
-    file: Option<BufWriter<File>>,
+    spool: BufWriter<SpooledTempFile>,
     number: usize,
+}
+
+impl Default for Column {
+    fn default() -> Self {
+        let spool = BufWriter::with_capacity(8 * CHUNK, SpooledTempFile::new(IN_MEMORY));
+        Self { spool, number: 0 }
+    }
 }
 
 impl Column {
     fn push(&mut self, x: f64) -> io::Result<()> {
-        self.tail.push(x);
         self.number += 1;
-        if self.tail.len() >= IN_MEMORY || (self.file.is_some() && self.tail.len() >= CHUNK) {
-            self.spill()?;
-        }
-        Ok(())
-    }
-
-    fn spill(&mut self) -> io::Result<()> {
-        let file = match &mut self.file {
-            Some(file) => file,
-            none => none.insert(BufWriter::with_capacity(8 * CHUNK, tempfile::tempfile()?)),
-        };
-        for x in self.tail.drain(..) {
-            file.write_all(&x.to_le_bytes())?;
-        }
-        Ok(())
+        self.spool.write_all(&x.to_le_bytes())
     }
 
     /// To be called before the first pass.
     fn finish(&mut self) -> io::Result<()> {
-        if self.file.is_some() {
-            self.spill()?;
-        }
-        self.file.iter_mut().try_for_each(|file| file.flush())
+        self.spool.flush()
     }
 
     fn rewind(&mut self) -> io::Result<()> {
-        self.file.iter_mut().try_for_each(|file| file.get_mut().seek(SeekFrom::Start(0)).map(|_| ()))
+        self.spool.get_mut().seek(SeekFrom::Start(0)).map(|_| ())
     }
 
     /// The numbers from `start` on, at most [`CHUNK`], which come in order after a `rewind`.
     fn next(&mut self, start: usize, bytes: &mut Vec<u8>, to: &mut Vec<f64>) -> io::Result<()> {
-        let n = CHUNK.min(self.number - start);
+        bytes.resize(8 * CHUNK.min(self.number - start), 0);
+        self.spool.get_mut().read_exact(bytes)?;
         to.clear();
-        match &mut self.file {
-            None => to.extend(&self.tail[start..start + n]),
-            Some(file) => {
-                bytes.resize(8 * n, 0);
-                file.get_mut().read_exact(bytes)?;
-                to.extend(bytes.as_chunks().0.iter().map(|&eight| f64::from_le_bytes(eight)));
-            }
-        }
+        to.extend(bytes.as_chunks().0.iter().map(|&eight| f64::from_le_bytes(eight)));
         Ok(())
     }
 }
@@ -70,6 +53,7 @@ impl Column {
 type TakeAll<'a> = dyn FnMut(&[f64], Option<&[f64]>, &[u32]) -> Result<(), LearnError> + 'a;
 
 /// Margins with weights and groups, if there are any.
+#[derive(Debug)]
 pub(crate) struct Spool {
     margins: Column,
     weights: Option<Column>,
@@ -125,7 +109,7 @@ impl Spool {
 }
 
 impl Margins for Spool {
-    fn for_each(&mut self, take: &mut Take<'_>) -> Result<(), LearnError> {
+    fn for_each(&mut self, take: &mut ChunkSink<'_>) -> Result<(), LearnError> {
         // Groups are not read for a fit.
         let groups = self.groups.take();
         let done = self.pass(&mut |margins, weights, _| take(margins, weights));
@@ -141,13 +125,14 @@ mod tests {
     /// Whatever the length: what was pushed comes back, in order, more than once.
     #[test]
     fn columns_come_back() {
-        for n in [0, 1, CHUNK - 1, CHUNK, IN_MEMORY - 1, IN_MEMORY, IN_MEMORY + CHUNK + 7] {
+        let most = IN_MEMORY / 8;
+        for n in [0, 1, CHUNK - 1, CHUNK, most, most + 1, most + CHUNK + 7] {
             let mut spool = Spool::new(true, true);
             for i in 0..n {
                 spool.push(i as f64 - 7.5, 1.0 / (i + 1) as f64, (i % 1000) as u32).unwrap();
             }
             spool.finish().unwrap();
-            assert_eq!(spool.margins.file.is_some(), n >= IN_MEMORY);
+            assert_eq!(spool.margins.spool.get_ref().is_rolled(), n > most);
             for _ in 0..2 {
                 let mut i = 0;
                 let pass = spool.pass(&mut |margins, weights, groups| {

@@ -444,6 +444,254 @@ fn evaluate_is_complete_or_not_there() {
     assert_eq!(fs::read(place.path("old.csv")).unwrap(), b"old");
 }
 
+/// What came in comes out, in as many rows, whatever its quotes, line ends and first bytes are.
+#[test]
+fn evaluate_loses_no_row() {
+    let place = Place::new();
+    // A quote inside a cell is a character of it: `5" tall` is no end of anything.
+    let stray = "note,margin,beta\n5\" tall,1,0.1\nok,2,0.1\nok,3,0.1\nok,4,0.1\n";
+    let header = "id\"x,margin,beta\n1,2,0.1\n2,3,0.1";
+    let many = "\u{feff} note ,margin , beta\r\n\r\n\"a,\n\"\"b\r\n\n\",1,0.1\r\n\n\nok,2,0.1\n6\",3,0.1\r\n\" x\" , 4 ,0.1";
+    let read = |text: &str| -> Vec<Vec<String>> {
+        let mut reader = csv::ReaderBuilder::new().has_headers(false).from_reader(text.as_bytes());
+        reader.records().map(|row| row.unwrap().iter().map(String::from).collect()).collect()
+    };
+    for path in ["scalar", "direct", "plan"] {
+        place.file("stray.csv", stray).file("header.csv", header).file("many.csv", many);
+        let texts = ["stray", "header", "many"].map(|name| {
+            let rows = read(&place.text(&format!("evaluate {name}.csv --path {path}")));
+            rows.iter().map(|row| row[..3].join("|")).collect::<Vec<_>>()
+        });
+        let rest = ["ok|2|0.1", "ok|3|0.1", "ok|4|0.1"];
+        assert_eq!(texts[0], [&["note|margin|beta", "5\" tall|1|0.1"], &rest[..]].concat());
+        assert_eq!(texts[1], ["id\"x|margin|beta", "1|2|0.1", "2|3|0.1"]);
+        let rows = ["note|margin|beta", "a,\n\"b\r\n\n|1|0.1", "ok|2|0.1", "6\"|3|0.1", " x| 4 |0.1"];
+        assert_eq!(texts[2], rows);
+    }
+    // A bad row is named by the line that it begins on.
+    let lines = "margin,note,beta\n\n1,\"two\nlines\",0.1\n\n2,\"\n\n\",-1\n3,x,0.1\n";
+    place.file("lines.csv", lines);
+    for path in ["scalar", "direct", "plan"] {
+        let out = place.run(&format!("evaluate lines.csv --path {path}"));
+        assert_eq!(out.status.code(), Some(1));
+        let message = String::from_utf8(out.stderr).unwrap();
+        assert!(message.starts_with("prefstrength: lines.csv, line 6: "), "{message}");
+        // The row before it is written.
+        assert_eq!(read(&String::from_utf8(out.stdout).unwrap()).len(), 2);
+    }
+    for (text, message) in [
+        ("margin,k,theta\n1,2,x\n", "rows.csv, line 2, column `theta`: `x` is not a number"),
+        ("margin,k,theta\n1,2,3\n1,2\n", "rows.csv, line 3: 2 columns, the header has 3"),
+        ("margin,beta\n1,\"2\n", "rows.csv, line 2: a quote that begins here is not closed"),
+    ] {
+        place.file("rows.csv", text);
+        let out = place.run("evaluate rows.csv");
+        contains(&String::from_utf8(out.stderr).unwrap(), &[message]);
+        assert_eq!(out.status.code(), Some(1));
+    }
+    let piped = place.run_with("evaluate", b"margin,beta\n1,x\n");
+    contains(
+        &String::from_utf8(piped.stderr).unwrap(),
+        &["prefstrength: standard input, line 2, column `beta`"],
+    );
+}
+
+#[test]
+fn nothing_is_written_for_a_bad_header() {
+    let place = Place::new();
+    for (header, what) in [
+        ("margin,k\n1,2\n", "needs `beta`, `k,theta`, `mu,sigma`"),
+        ("k,theta\n1,2\n", "no column `margin`; the columns are k, theta"),
+        ("margin,beta,beta\n1,2,3\n", "more than one column `beta`"),
+        ("margin,margin,beta\n1,2,3\n", "more than one column `margin`"),
+        ("margin,beta,k,theta\n1,2,3,4\n", "more than one family"),
+        ("margin,mean,cv\n1,2,3\n", "need --family fixed|gamma|lognormal"),
+        ("1,2,3\n", "a header with the names of the columns is needed"),
+        ("", "the file is empty"),
+    ] {
+        place.file("rows.csv", header);
+        for args in ["evaluate rows.csv", "evaluate rows.csv -o out.csv", "evaluate rows.csv --path plan"] {
+            contains(&place.refused(args), &["prefstrength: rows.csv", what]);
+        }
+    }
+    // A header alone is a table without rows.
+    place.file("rows.csv", "margin,beta\n");
+    for path in ["scalar", "direct"] {
+        assert_eq!(place.text(&format!("evaluate rows.csv --path {path}")).lines().count(), 1);
+    }
+}
+
+/// The same table in every format gives the same results.
+#[test]
+fn evaluate_reads_every_format() {
+    let place = Place::new();
+    let csv = "margin,group,beta\n1.5,a,0.1\n-20.25,\"b,c\",0.3\n";
+    let json =
+        "{\"margin\":1.5,\"group\":\"a\",\"beta\":0.1}\n\n{\"beta\":0.3,\"group\":\"b,c\",\"margin\":-20.25}";
+    place.file("rows.csv", csv).file("rows.jsonl", json);
+    for args in ["", "--path direct", "--precision f32"] {
+        let text = place.text(&format!("evaluate rows.csv {args}"));
+        assert_eq!(place.text(&format!("evaluate rows.jsonl {args}")), text);
+        let piped = place.run_with(&format!("evaluate --format jsonl {args}"), json.as_bytes());
+        assert_eq!(String::from_utf8(piped.stdout).unwrap(), text);
+    }
+    #[cfg(feature = "parquet")]
+    {
+        // `group` is a number in text here; the margins are their own β.
+        place.file("rows.parquet", parquet(&[1.5, 2.25], &["a", "b,c"]));
+        contains(
+            &place.refused("evaluate rows.parquet"),
+            &["rows.parquet: needs", "the columns are margin, group"],
+        );
+        contains(&place.refused("evaluate rows.parquet -o x.csv"), &["rows.parquet"]);
+    }
+}
+
+/// A mean and a cv say what the native parameters of the same strength say.
+#[test]
+fn evaluate_takes_means_and_cvs() {
+    let place = Place::new();
+    let columns = |text: &str| -> Vec<(String, f64)> {
+        let mut lines = text.lines();
+        let names = lines.next().unwrap().split(',').map(String::from);
+        let row: Vec<f64> = lines.next().unwrap().split(',').map(|x| x.parse().unwrap()).collect();
+        names.zip(row).collect()
+    };
+    let get = |row: &[(String, f64)], name: &str| row.iter().find(|(n, _)| n == name).unwrap().1;
+    // k = 1/cv² and θ = mean·cv²; σ² = ln(1 + cv²) and μ = ln mean − σ²/2.
+    let (margin, mean, cv) = (-2.5, 0.3, 0.8);
+    let (k, theta) = (1.0 / (cv * cv), mean * cv * cv);
+    let s2 = (1.0_f64 + cv * cv).ln();
+    let (mu, sigma) = (f64::ln(mean) - 0.5 * s2, s2.sqrt());
+    place.file("gamma.csv", format!("margin,k,theta\n{margin},{k:?},{theta:?}\n"));
+    place.file("lognormal.csv", format!("margin,mu,sigma\n{margin},{mu:?},{sigma:?}\n"));
+    place.file("mean.csv", format!("margin,mean,cv\n{margin},{mean},{cv}\n"));
+    for family in ["gamma", "lognormal"] {
+        let native = columns(&place.text(&format!("evaluate {family}.csv")));
+        let by_mean = columns(&place.text(&format!("evaluate mean.csv --family {family}")));
+        for name in ["expected_sigmoid", "nll", "dnll_dmargin", "d2nll_dmargin2", "posterior_mean"] {
+            let (a, b) = (get(&native, name), get(&by_mean, name));
+            assert!((a / b - 1.0).abs() < 1e-12, "{family} {name}: {a} {b}");
+        }
+        // The chain rule.
+        let (d_mean, d_cv) = match family {
+            "gamma" => {
+                let (dk, dt) = (get(&native, "dnll_dk"), get(&native, "dnll_dtheta"));
+                (dt * cv * cv, dk * -2.0 / cv.powi(3) + dt * 2.0 * mean * cv)
+            }
+            _ => {
+                let (dm, ds) = (get(&native, "dnll_dmu"), get(&native, "dnll_dsigma"));
+                let of_s2 = 2.0 * cv / (1.0 + cv * cv);
+                (dm / mean, of_s2 * (0.5 * ds / sigma - 0.5 * dm))
+            }
+        };
+        assert!((get(&by_mean, "dnll_dmean") / d_mean - 1.0).abs() < 1e-12, "{family}");
+        assert!((get(&by_mean, "dnll_dcv") / d_cv - 1.0).abs() < 1e-12, "{family}");
+    }
+    // Plain DPO is what all families are at cv = 0.
+    place.file("zero.csv", format!("margin,mean,cv\n{margin},{mean},0\n"));
+    let nll =
+        |family: &str| get(&columns(&place.text(&format!("evaluate zero.csv --family {family}"))), "nll");
+    assert!(["gamma", "lognormal"].iter().all(|family| (nll(family) / nll("fixed") - 1.0).abs() < 1e-14));
+    assert_eq!(get(&columns(&place.text("evaluate zero.csv --family fixed")), "dnll_dcv"), 0.0);
+    let out = place.run("evaluate mean.csv --family fixed");
+    contains(&String::from_utf8(out.stderr).unwrap(), &["mean.csv, line 2: "]);
+    // One family, by one set of columns.
+    contains(
+        &place.refused("evaluate gamma.csv --family lognormal"),
+        &["`k,theta` are of the family gamma, not lognormal"],
+    );
+    assert_eq!(place.text("evaluate gamma.csv --family gamma"), place.text("evaluate gamma.csv"));
+    place.file("both.csv", "margin,mean,cv,k,theta\n1,2,0.5,4,0.5\n");
+    contains(&place.refused("evaluate both.csv --family gamma"), &["both `k,theta` and `mean,cv`"]);
+    assert!(place.text("evaluate both.csv").starts_with("margin,mean,cv,k,theta,expected_sigmoid"));
+}
+
+/// A line without end is refused at the bound: the tool does not take in much more than that.
+#[test]
+fn a_line_without_end_is_refused() {
+    let place = Place::new();
+    for (args, start, filler, message) in [
+        ("evaluate", "margin,beta\n1,0.1\n2,", "9", "standard input, line 3: longer than 16 MiB"),
+        (
+            "evaluate --path plan",
+            "margin,beta\n1,0.1\n2,0.1,",
+            ",",
+            "standard input, line 3: longer than 16 MiB",
+        ),
+        ("evaluate", "margin,", "x", "standard input, line 1: longer than 16 MiB"),
+        ("evaluate", "margin,beta\n1,\"", "x\n", "standard input, line 2: longer than 16 MiB"),
+        ("evaluate", "{\"margin\":1,\"beta\":1", "0", "standard input, line 1: longer than 16 MiB"),
+        ("fit -", "margin\n1\n", "1", "standard input, line 3: longer than 16 MiB"),
+        ("train -", "f1\n1\n", "1", "standard input, line 3: longer than 16 MiB"),
+    ] {
+        let mut child = Command::new(env!("CARGO_BIN_EXE_prefstrength"))
+            .args(args.split(' '))
+            .stdin(Stdio::piped())
+            .stdout(Stdio::piped())
+            .stderr(Stdio::piped())
+            .spawn()
+            .unwrap();
+        let mut input = child.stdin.take().unwrap();
+        input.write_all(start.as_bytes()).unwrap();
+        let block = filler.repeat((1 << 16) / filler.len());
+        let (all, mut taken) = (300 << 20, 0);
+        while taken < all && input.write_all(block.as_bytes()).is_ok() {
+            taken += block.len();
+        }
+        drop(input);
+        let out = child.wait_with_output().unwrap();
+        assert_eq!(out.status.code(), Some(1), "{args}");
+        contains(&String::from_utf8(out.stderr).unwrap(), &[message]);
+        assert!(taken < 40 << 20, "{args}: {taken} bytes were read");
+    }
+    drop(place);
+}
+
+/// A row of weight 0 is left out, whatever its numbers are, and is counted.
+#[test]
+fn weights_mask() {
+    let place = Place::new();
+    place.text("simulate margins -n 2000 -o margins.csv");
+    let margins = fs::read_to_string(place.path("margins.csv")).unwrap();
+    let mut clean = String::from("margin,w\n");
+    let mut masked = clean.clone();
+    for (i, margin) in margins.lines().skip(1).enumerate() {
+        clean += &format!("{margin},1\n");
+        masked += &format!("{margin},1\n");
+        if i % 100 == 0 {
+            masked += ["NaN,0\n", "inf,0\n", "-1e999,0.0\n", ",0\n", "7,0\n"][i / 100 % 5];
+        }
+    }
+    place.file("clean.csv", &clean).file("masked.csv", &masked);
+    let (clean, masked) = (place.json("fit clean.csv --weight w"), place.json("fit masked.csv --weight w"));
+    assert_eq!((&masked["number"], &masked["weight"]), (&2020.into(), &clean["weight"]));
+    for name in ["Fixed", "Gamma", "LogNormal"] {
+        let value = |report: &Value, key: &str| number(&family(report, name)[key]);
+        for key in ["log_likelihood", "mean", "cv"] {
+            let (a, b) = (value(&clean, key), value(&masked, key));
+            assert!((a - b).abs() <= 1e-9 * a.abs(), "{name} {key}: {a} {b}");
+        }
+    }
+    place.text("simulate pairs -n 1000 --features 2 -o pairs.csv");
+    let pairs = fs::read_to_string(place.path("pairs.csv")).unwrap();
+    let weighted: String = pairs.lines().skip(1).map(|row| format!("{row},1\n")).collect();
+    place.file("clean.csv", format!("pair_id,f1,f2,w\n{weighted}"));
+    place.file("masked.csv", format!("pair_id,f1,f2,w\na,NaN,1,0\nb,1,,0\nc,1e300,2,0\n{weighted}"));
+    let (clean, masked) =
+        (place.json("train clean.csv --weight w"), place.json("train masked.csv --weight w"));
+    assert_eq!((&masked["number"], &masked["weight"]), (&1003.into(), &clean["weight"]));
+    let value = |report: &Value| number(&family(report, "Gamma")["log_likelihood"]);
+    assert!((value(&clean) / value(&masked) - 1.0).abs() < 1e-9);
+    place.file("bad.csv", "margin,w\n1,1\nNaN,0.5\n-1,1\n");
+    contains(
+        &place.refused("fit bad.csv --weight w"),
+        &["line 3, column `margin`: `NaN` is not a finite number"],
+    );
+    place.file("bad.csv", "margin,w\n1,1\nNaN,NaN\n-1,1\n");
+    contains(&place.refused("fit bad.csv --weight w"), &["line 3, column"]);
+}
+
 /// Files that are there keep what they are: links, and who may read them.
 #[cfg(unix)]
 #[test]
@@ -503,6 +751,9 @@ fn command_lines_are_checked_and_taught() {
         "evaluate a --path gpu",
         "evaluate a --precision f16",
         "evaluate a --function lerch --path plan",
+        "evaluate a --function lerch --precision f32",
+        "evaluate a --function lerch --family gamma",
+        "evaluate a --family normal",
         "simulate margins --cv -1",
         "simulate margins --mean 0",
         "simulate pairs --norm inf",
@@ -516,7 +767,7 @@ fn command_lines_are_checked_and_taught() {
         ("--help", &["preference pair", "fit", "train", "evaluate", "simulate", "Exit status"][..]),
         ("fit --help", &["--margin", "--weight", "--group", "--svg", "--json", "Example: prefstrength fit"]),
         ("train --help", &["--folds", "--ridge", "--prior-cv", "f1, f2"]),
-        ("evaluate --help", &["--precision", "--level", "k,theta"]),
+        ("evaluate --help", &["--precision", "--level", "k,theta", "--family", "mean,cv"]),
         ("simulate margins --help", &["--cv", "--own-strength", "--seed"]),
         ("--version", &["prefstrength"]),
     ] {

@@ -1,6 +1,6 @@
 //! exp, exp_m1, ln, ln_1p, atan, sin and cos over [`Lanes`], branch-free.
 //!
-//! Each function names its domain, form and bound; the bounds are asserted in `src/special/tests.rs`
+//! Each function names its domain, form and bound; the bounds are asserted in `src/math/tests.rs`
 //! against high-precision values. Coefficients: [`super::tables`].
 
 use crate::lanes::{Lanes, Scalar};

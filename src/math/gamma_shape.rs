@@ -106,7 +106,7 @@ pub(crate) const DIGAMMA: [f64; 8] = [
     -3617.0 / 8160.0,
 ];
 
-/// Nodes of Gauss and Legendre on [0, 1] (`python3 tools/sampling.py tables`).
+/// Nodes of Gauss and Legendre on [0, 1] (`python3 xtask/generators/sampling.py tables`).
 pub(super) const NODES: [f64; 32] = [
     0.0013680690752592183,
     0.007194244227365833,

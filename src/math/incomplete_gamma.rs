@@ -233,7 +233,7 @@ pub(crate) fn ln_gamma_1p(a: f64) -> f64 {
 const STIRLING_SERIES: [f64; 7] =
     [1.0 / 12.0, -1.0 / 360.0, 1.0 / 1260.0, -1.0 / 1680.0, 1.0 / 1188.0, -691.0 / 360_360.0, 1.0 / 156.0];
 
-/// Taylor coefficients of (1/Γ(1 + a) − 1)/a (`python3 tools/statistics.py tables`).
+/// Taylor coefficients of (1/Γ(1 + a) − 1)/a (`python3 xtask/generators/statistics.py tables`).
 const RECIPROCAL_GAMMA: [f64; 26] = [
     0.5772156649015329,
     -0.6558780715202539,
@@ -264,7 +264,7 @@ const RECIPROCAL_GAMMA: [f64; 26] = [
 ];
 
 /// Taylor coefficients of C_n(η) in Temme's expansion, rows n = 0..7, each cut where its terms fall
-/// below 3e-19·aⁿ at η = 0.8, a = 200 (`python3 tools/statistics.py tables`).
+/// below 3e-19·aⁿ at η = 0.8, a = 200 (`python3 xtask/generators/statistics.py tables`).
 const TEMME: [&[f64]; 7] = [
     &[
         -0.3333333333333333,

@@ -1,5 +1,5 @@
 //! Accuracy of the elementary functions on every instruction set, in f64 against
-//! `tests/data/elementary.csv` (1000-bit reference values, `tools/elementary.py`) and in f32 against f64;
+//! `tests/data/elementary.csv` (1000-bit reference values, `xtask/generators/elementary.py`) and in f32 against f64;
 //! the operations of [`Lanes`]; the tables of `tables.rs` and of the polynomials from their definitions; and limits of the quantile's
 //! derivative in a Gamma shape.
 

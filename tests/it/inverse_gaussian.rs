@@ -1,5 +1,5 @@
 //! What the inverse Gaussian family has beside the suite: native derivatives, posteriors and the distribution
-//! against vectors of 25 digits (`tools/inverse_gaussian.py`, `tools/inverse_gaussian_statistics.py`), seams, limits.
+//! against vectors of 25 digits (`xtask/generators/inverse_gaussian.py`, `xtask/generators/inverse_gaussian_statistics.py`), seams, limits.
 
 use prefstrength::canonical::inverse_gaussian;
 use prefstrength::math::{normal_cdf, softplus};

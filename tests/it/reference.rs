@@ -1,5 +1,5 @@
 //! Every public quantity against reference vectors of 25 digits (`tests/data`): practical rows, many
-//! decades, regime seams and edges. `extra_*` come from `tools/reference.py`, an independent method.
+//! decades, regime seams and edges. `extra_*` come from `xtask/generators/reference.py`, an independent method.
 
 use crate::support::{EPS, Errors, Vectors, tail_scale};
 use prefstrength::lerch::lerch_phi_m1_gradient;

@@ -1,6 +1,6 @@
 //! Draws of a strength and their derivatives.
 //!
-//! Truth: `tests/data/gamma_samples.csv`, from `python3 tools/sampling.py vectors` (mpmath, 50 digits).
+//! Truth: `tests/data/gamma_samples.csv`, from `python3 xtask/generators/sampling.py vectors` (mpmath, 50 digits).
 
 use crate::support::{Errors, Vectors};
 use prefstrength::sampling::{Reparameterised, Sample};

@@ -1,6 +1,6 @@
 //! Densities, distribution functions, quantiles and moments of the families.
 //!
-//! Truth: `tests/data/statistics.csv`, from `python3 tools/statistics.py vectors` (mpmath, 50 digits).
+//! Truth: `tests/data/statistics.csv`, from `python3 xtask/generators/statistics.py vectors` (mpmath, 50 digits).
 
 use approx::assert_relative_eq;
 use prefstrength::{Fixed, Gamma, LogNormal, Real};

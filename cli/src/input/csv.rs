@@ -3,9 +3,9 @@
 //! Lines without quotes, nearly all of them, are split in place; a record with quotes is first copied without
 //! them.
 
-use super::{
-    Each, MAX_COLUMNS, MAX_RECORD, NOT_UTF8, Place, Problem, Progress, Row, Source, Wanted, number, too_long,
-};
+use super::problem::{Place, Problem};
+use super::row::{Accept, Each, RowBuffer, Wanted, is_number};
+use super::source::{MAX_COLUMNS, MAX_RECORD, Progress, Source, too_long};
 use memchr::{memchr, memchr_iter, memchr2};
 
 pub(super) struct Csv {
@@ -13,11 +13,13 @@ pub(super) struct Csv {
     /// Lines used so far.
     line: u64,
     record: Record,
+    /// The first column whose name is not UTF-8.
+    spoiled: Option<usize>,
 }
 
 /// Reads the header.
 pub(super) fn open(source: Source) -> Result<(Csv, Vec<String>), Problem> {
-    let mut csv = Csv { source, line: 0, record: Record::new(MAX_COLUMNS) };
+    let mut csv = Csv { source, line: 0, record: Record::new(MAX_COLUMNS), spoiled: None };
     let Some(place) = csv.next_record(&mut |_, _| {})? else {
         return Err(Problem::new("the file is empty"));
     };
@@ -25,13 +27,14 @@ pub(super) fn open(source: Source) -> Result<(Csv, Vec<String>), Problem> {
         return Err(Problem::at(place, format!("more than {MAX_COLUMNS} columns")));
     }
     let cells = || (0..csv.record.count).map(|i| csv.record.cell(i));
-    if cells().all(|cell| number(cell).is_ok()) {
+    if cells().all(is_number) {
         return Err(Problem::at(
             place,
             "the first line holds numbers: a header with the names of the columns is needed",
         ));
     }
     let columns: Vec<_> = cells().map(|cell| String::from_utf8_lossy(cell).trim().to_owned()).collect();
+    csv.spoiled = cells().position(|cell| std::str::from_utf8(cell).is_err());
     csv.record.keep = columns.len();
     Ok((csv, columns))
 }
@@ -40,10 +43,15 @@ impl Csv {
     pub(super) fn read(
         mut self,
         wanted: &Wanted<'_>,
+        width: usize,
         progress: &mut Progress<'_>,
         each: &mut Each<'_>,
     ) -> Result<u64, Problem> {
-        let mut rows = Rows::new(wanted, each);
+        if let (Some(column), Accept::Everything { .. }) = (self.spoiled, wanted.accept) {
+            let what = "the name of the column is not valid UTF-8".into();
+            return Err(Problem { place: None, column: Some(column), what });
+        }
+        let mut rows = Rows::new(wanted, width, each);
         loop {
             let rest = self.source.rest();
             let quote = memchr(b'"', rest).unwrap_or(rest.len());
@@ -84,6 +92,11 @@ impl Csv {
                 }
                 [] | [b'\r'] if ended => return Ok(None),
                 _ => {}
+            }
+            // Without a quote, nothing but a line break ends a record: a long line is not taken apart in vain.
+            if !ended && memchr2(b'\n', b'"', rest).is_none() {
+                self.source.fill_record(place, progress)?;
+                continue;
             }
             match self.record.parse(rest, ended) {
                 Parsed::Record(used) if used > MAX_RECORD => return Err(too_long(place)),
@@ -200,10 +213,11 @@ impl Record {
     }
 }
 
+/// What becomes of a cell.
 #[derive(Clone, Copy)]
 enum Slot {
     Number(usize),
-    Group,
+    Text(usize),
 }
 
 /// Turns records into rows.
@@ -211,25 +225,18 @@ struct Rows<'a, 'b> {
     /// The wanted columns in the order of the file.
     slots: Vec<(usize, Slot)>,
     width: usize,
-    numbers: Vec<f64>,
-    grouped: bool,
+    buffer: RowBuffer,
     count: u64,
     each: &'a mut Each<'b>,
 }
 
 impl<'a, 'b> Rows<'a, 'b> {
-    fn new(wanted: &Wanted<'_>, each: &'a mut Each<'b>) -> Self {
+    fn new(wanted: &Wanted<'_>, width: usize, each: &'a mut Each<'b>) -> Self {
         let numbers = wanted.numbers.iter().enumerate().map(|(i, &column)| (column, Slot::Number(i)));
-        let mut slots: Vec<_> = numbers.chain(wanted.group.map(|column| (column, Slot::Group))).collect();
+        let texts = wanted.texts.iter().enumerate().map(|(i, &column)| (column, Slot::Text(i)));
+        let mut slots: Vec<_> = numbers.chain(texts).collect();
         slots.sort_by_key(|&(column, _)| column);
-        Self {
-            slots,
-            width: wanted.columns.len(),
-            numbers: vec![0.0; wanted.numbers.len()],
-            grouped: wanted.group.is_some(),
-            count: 0,
-            each,
-        }
+        Self { slots, width, buffer: RowBuffer::new(wanted), count: 0, each }
     }
 
     /// A record without quotes.
@@ -241,8 +248,8 @@ impl<'a, 'b> Rows<'a, 'b> {
         if line.len() > MAX_RECORD {
             return Err(too_long(place));
         }
+        self.buffer.clear();
         let mut next = 0;
-        let mut group: &[u8] = &[];
         let (mut start, mut count) = (0, 0);
         let mut commas = memchr_iter(b',', line);
         loop {
@@ -251,16 +258,10 @@ impl<'a, 'b> Rows<'a, 'b> {
             while let Some(&(column, slot)) = self.slots.get(next)
                 && column == count
             {
-                let cell = line.get(start..end).unwrap_or_default();
-                match slot {
-                    Slot::Group => group = cell,
-                    Slot::Number(i) => match number(cell) {
-                        Ok(x) => self.set(i, x),
-                        Err(what) => {
-                            self.check_width(place, memchr_iter(b',', line).count() + 1)?;
-                            return Err(Problem::cell(place, column, what));
-                        }
-                    },
+                if let Err(what) = self.cell(column, slot, line.get(start..end).unwrap_or_default()) {
+                    // Cells that are shifted by one too many say nothing of their columns.
+                    self.check_width(place, memchr_iter(b',', line).count() + 1)?;
+                    return Err(Problem::cell(place, column, what));
                 }
                 next += 1;
             }
@@ -275,29 +276,28 @@ impl<'a, 'b> Rows<'a, 'b> {
             }
         }
         self.check_width(place, count)?;
-        self.row(place, group)
+        self.count += 1;
+        self.buffer.finish(place, self.each)
     }
 
     fn record(&mut self, place: Place, record: &Record) -> Result<(), Problem> {
         self.check_width(place, record.count)?;
-        let mut group: &[u8] = &[];
+        self.buffer.clear();
         for k in 0..self.slots.len() {
-            match self.slots.get(k) {
-                Some(&(column, Slot::Group)) => group = record.cell(column),
-                Some(&(column, Slot::Number(i))) => {
-                    let x = number(record.cell(column)).map_err(|what| Problem::cell(place, column, what))?;
-                    self.set(i, x);
-                }
-                None => {}
+            if let Some(&(column, slot)) = self.slots.get(k) {
+                let read = self.cell(column, slot, record.cell(column));
+                read.map_err(|what| Problem::cell(place, column, what))?;
             }
         }
-        self.row(place, group)
+        self.count += 1;
+        self.buffer.finish(place, self.each)
     }
 
     #[inline]
-    fn set(&mut self, i: usize, x: f64) {
-        if let Some(slot) = self.numbers.get_mut(i) {
-            *slot = x;
+    fn cell(&mut self, column: usize, slot: Slot, cell: &[u8]) -> Result<(), String> {
+        match slot {
+            Slot::Number(i) => self.buffer.number_cell(i, column, cell),
+            Slot::Text(i) => self.buffer.text_cell(i, cell),
         }
     }
 
@@ -308,18 +308,5 @@ impl<'a, 'b> Rows<'a, 'b> {
         }
         let columns = if count == 1 { "column" } else { "columns" };
         Err(Problem::at(place, format!("{count} {columns}, the header has {}", self.width)))
-    }
-
-    #[inline]
-    fn row(&mut self, place: Place, group: &[u8]) -> Result<(), Problem> {
-        let group = if self.grouped {
-            let column = self.slots.iter().find(|(_, slot)| matches!(slot, Slot::Group)).map(|&(c, _)| c);
-            let text = std::str::from_utf8(group);
-            Some(text.map_err(|_| Problem { place: Some(place), column, what: NOT_UTF8.into() })?)
-        } else {
-            None
-        };
-        self.count += 1;
-        (self.each)(&Row { place, numbers: &self.numbers, group }).map_err(|no| Problem::refused(place, no))
     }
 }

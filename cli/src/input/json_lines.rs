@@ -1,11 +1,12 @@
 //! JSON lines: one object a line.
 
-use super::{
-    Each, MAX_COLUMNS, MAX_MESSAGE, MAX_RECORD, Place, Problem, Progress, Row, Source, Wanted, printable,
-    short, too_long,
-};
+use super::problem::{MAX_MESSAGE, Place, Problem};
+use super::row::{Accept, Each, RowBuffer, Wanted};
+use super::source::{MAX_COLUMNS, MAX_RECORD, Progress, Source, too_long};
+use crate::printable::{printable, short};
 use memchr::memchr;
 use serde::de::{DeserializeSeed, Deserializer, Error, IgnoredAny, MapAccess, SeqAccess, Visitor};
+use std::borrow::Cow;
 use std::collections::HashMap;
 use std::fmt;
 
@@ -32,12 +33,12 @@ impl JsonLines {
     pub(super) fn read(
         mut self,
         wanted: &Wanted<'_>,
+        columns: &[String],
         progress: &mut Progress<'_>,
         each: &mut Each<'_>,
     ) -> Result<u64, Problem> {
-        let mut object = Object::new(wanted);
-        let mut numbers = vec![0.0; wanted.numbers.len()];
-        let mut group = String::new();
+        let mut object = Object::new(wanted, columns);
+        let mut row = RowBuffer::new(wanted);
         let mut count = 0;
         while let Some((place, length)) = self.next_line(progress)? {
             object.clear();
@@ -45,16 +46,22 @@ impl JsonLines {
             if let Err(what) = parse(line, &mut object) {
                 return Err(Problem { place: Some(place), column: object.current, what });
             }
-            for (&column, number) in wanted.numbers.iter().zip(&mut numbers) {
-                let value = object.value(column).number();
-                *number = value.map_err(|what| Problem::cell(place, column, what))?;
+            row.clear();
+            for (i, &column) in wanted.numbers.iter().enumerate() {
+                let value = object.value(column);
+                let why = || value.not_a_number();
+                let read = match value.number() {
+                    Some(x) => row.number(i, column, x, why),
+                    None if value.is_missing() => row.missing(i, column, why),
+                    None => Err(why()),
+                };
+                read.map_err(|what| Problem::cell(place, column, what))?;
             }
-            if let Some(column) = wanted.group {
-                let value = object.value(column).text(&mut group);
-                value.map_err(|what| Problem::cell(place, column, what))?;
+            for (i, &column) in wanted.texts.iter().enumerate() {
+                let text = object.value(column).text(row.lets_all_pass());
+                row.text(i, &text.map_err(|what| Problem::cell(place, column, what))?);
             }
-            let row = Row { place, numbers: &numbers, group: wanted.group.map(|_| group.as_str()) };
-            each(&row).map_err(|no| Problem::refused(place, no))?;
+            row.finish(place, each)?;
             count += 1;
             self.source.advance(length + 1);
         }
@@ -136,6 +143,8 @@ const AN_OBJECT: &str = "an object: JSON lines hold one object a line";
 
 /// What an object holds under the wanted keys.
 struct Object {
+    /// Whether a key that is no column would be lost.
+    all: bool,
     /// From the key to its index in `values`.
     by_key: HashMap<String, usize>,
     by_column: HashMap<usize, usize>,
@@ -146,10 +155,10 @@ struct Object {
 }
 
 impl Object {
-    fn new(wanted: &Wanted<'_>) -> Self {
+    fn new(wanted: &Wanted<'_>, names: &[String]) -> Self {
         let (mut by_key, mut by_column, mut columns) = (HashMap::new(), HashMap::new(), Vec::new());
-        for &column in wanted.numbers.iter().chain(&wanted.group) {
-            let name = wanted.columns.get(column).cloned().unwrap_or_default();
+        for &column in wanted.numbers.iter().chain(wanted.texts) {
+            let name = names.get(column).cloned().unwrap_or_default();
             // A key that is wanted twice has one value.
             let index = *by_key.entry(name).or_insert(columns.len());
             by_column.insert(column, index);
@@ -158,7 +167,8 @@ impl Object {
             }
         }
         let values = columns.iter().map(|_| Value::Missing).collect();
-        Self { by_key, by_column, columns, values, current: None }
+        let all = matches!(wanted.accept, Accept::Everything { .. });
+        Self { all, by_key, by_column, columns, values, current: None }
     }
 
     fn clear(&mut self) {
@@ -187,7 +197,7 @@ impl<'de> Visitor<'de> for &mut Object {
     }
 
     fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<(), A::Error> {
-        while let Some(index) = map.next_key_seed(Key(&self.by_key))? {
+        while let Some(index) = map.next_key_seed(Key { by_key: &self.by_key, all: self.all })? {
             let Some(value) = index.and_then(|index| self.values.get_mut(index)) else {
                 map.next_value::<IgnoredAny>()?;
                 continue;
@@ -204,7 +214,10 @@ impl<'de> Visitor<'de> for &mut Object {
 }
 
 /// Reads a key as its index, `None` if it is not wanted.
-struct Key<'a>(&'a HashMap<String, usize>);
+struct Key<'a> {
+    by_key: &'a HashMap<String, usize>,
+    all: bool,
+}
 
 impl<'de> DeserializeSeed<'de> for Key<'_> {
     type Value = Option<usize>;
@@ -221,8 +234,13 @@ impl Visitor<'_> for Key<'_> {
         f.write_str("a key")
     }
 
-    fn visit_str<E>(self, key: &str) -> Result<Self::Value, E> {
-        Ok(self.0.get(key).copied())
+    fn visit_str<E: Error>(self, key: &str) -> Result<Self::Value, E> {
+        match self.by_key.get(key) {
+            None if self.all => {
+                Err(E::custom(format!("the first object does not have the key `{}`", short(key))))
+            }
+            index => Ok(index.copied()),
+        }
     }
 }
 
@@ -232,7 +250,7 @@ const MISSING: &str = "the key is missing";
 enum Value {
     Missing,
     Null,
-    Bool,
+    Bool(bool),
     Float(f64),
     Unsigned(u64),
     Signed(i64),
@@ -242,34 +260,48 @@ enum Value {
 }
 
 impl Value {
-    fn number(&self) -> Result<f64, String> {
+    fn number(&self) -> Option<f64> {
         match *self {
-            Self::Float(x) if x.is_finite() => Ok(x),
-            Self::Unsigned(n) => Ok(n as f64),
-            Self::Signed(n) => Ok(n as f64),
-            Self::Missing => Err(MISSING.into()),
-            _ => Err(format!("{}, not a finite number", self.kind())),
+            Self::Float(x) => Some(x),
+            Self::Unsigned(n) => Some(n as f64),
+            Self::Signed(n) => Some(n as f64),
+            _ => None,
         }
     }
 
-    fn text(&self, out: &mut String) -> Result<(), String> {
-        out.clear();
+    /// JSON has no NaN: null is what stands for it.
+    fn is_missing(&self) -> bool {
+        matches!(self, Self::Missing | Self::Null)
+    }
+
+    #[cold]
+    fn not_a_number(&self) -> String {
         match self {
-            Self::Text(text) => out.push_str(text),
-            Self::Float(x) => out.push_str(&x.to_string()),
-            Self::Unsigned(n) => out.push_str(&n.to_string()),
-            Self::Signed(n) => out.push_str(&n.to_string()),
+            Self::Missing => MISSING.into(),
+            _ => format!("{}, not a finite number", self.kind()),
+        }
+    }
+
+    /// The text; with `all`, of whatever is one value.
+    fn text(&self, all: bool) -> Result<Cow<'_, str>, String> {
+        Ok(match self {
+            Self::Text(text) => text.into(),
+            Self::Float(x) if all => format!("{x:?}").into(),
+            Self::Float(x) => x.to_string().into(),
+            Self::Unsigned(n) => n.to_string().into(),
+            Self::Signed(n) => n.to_string().into(),
+            Self::Bool(x) if all => x.to_string().into(),
+            Self::Missing | Self::Null if all => "".into(),
             Self::Missing => return Err(MISSING.into()),
             _ => return Err(format!("{}, not a string or a number", self.kind())),
-        }
-        Ok(())
+        })
     }
 
     fn kind(&self) -> String {
         match self {
             Self::Missing => MISSING.into(),
             Self::Null => "the value is null".into(),
-            Self::Bool => "the value is true or false".into(),
+            Self::Bool(_) => "the value is true or false".into(),
             Self::Float(x) => format!("`{x}`"),
             Self::Unsigned(n) => format!("`{n}`"),
             Self::Signed(n) => format!("`{n}`"),
@@ -302,8 +334,8 @@ impl<'de> Visitor<'de> for OneValue {
         Ok(Value::Null)
     }
 
-    fn visit_bool<E>(self, _: bool) -> Result<Value, E> {
-        Ok(Value::Bool)
+    fn visit_bool<E>(self, x: bool) -> Result<Value, E> {
+        Ok(Value::Bool(x))
     }
 
     fn visit_f64<E>(self, x: f64) -> Result<Value, E> {

@@ -1,4 +1,6 @@
-use super::{Format, MAX_COLUMNS, MAX_RECORD, Place, Refusal, Source, Table, Wanted, short};
+use super::problem::Place;
+use super::source::{MAX_COLUMNS, MAX_RECORD, Source};
+use super::{Accept, Format, Refusal, Row, Table, Wanted};
 use std::io::{Cursor, Write as _};
 use std::path::Path;
 
@@ -23,18 +25,36 @@ fn open(path: &Path) -> Result<Table, String> {
 }
 
 fn rows(table: Table, numbers: &[&str], group: Option<&str>) -> Result<Vec<Line>, String> {
+    accepted(table, numbers, group, Accept::Finite)
+}
+
+fn line_of(row: &Row<'_>, grouped: bool) -> Line {
+    (row.place.to_string(), row.numbers.to_vec(), grouped.then(|| row.text(0).to_owned()))
+}
+
+fn accepted(
+    table: Table,
+    numbers: &[&str],
+    group: Option<&str>,
+    accept: Accept,
+) -> Result<Vec<Line>, String> {
     let of = |name: &&str| table.column(name).map_err(|e| message(&e));
     let numbers = numbers.iter().map(of).collect::<Result<Vec<_>, _>>()?;
     let group = group.as_ref().map(of).transpose()?;
     let mut rows = Vec::new();
+    let wanted = Wanted { numbers: &numbers, texts: group.as_slice(), accept };
     let count = table
-        .read(&numbers, group, &mut |_, _| {}, &mut |row| {
-            rows.push((row.place.to_string(), row.numbers.to_vec(), row.group.map(str::to_owned)));
+        .read(&wanted, &mut |_, _| {}, &mut |row| {
+            rows.push(line_of(row, group.is_some()));
             Ok(())
         })
         .map_err(|e| message(&e))?;
     assert_eq!(count, rows.len() as u64);
     Ok(rows)
+}
+
+fn numbers(columns: &[usize]) -> Wanted<'_> {
+    Wanted { numbers: columns, texts: &[], accept: Accept::Finite }
 }
 
 fn read(content: &[u8], extension: &str, numbers: &[&str], group: Option<&str>) -> Result<Vec<Line>, String> {
@@ -118,13 +138,13 @@ fn csv_windows() {
         let mut source = Source::new(Box::new(Cursor::new(text.to_owned().into_bytes())), None);
         source.buffer = vec![0; size];
         let (rows, columns) = super::csv::open(source).unwrap();
-        let wanted = Wanted { columns: &columns, numbers: &[0], group: Some(1) };
+        let wanted = Wanted { numbers: &[0], texts: &[1], accept: Accept::Finite };
         let mut read = Vec::new();
-        let mut each = |row: &super::Row<'_>| {
-            read.push((row.place.to_string(), row.numbers.to_vec(), row.group.map(str::to_owned)));
+        let mut each = |row: &Row<'_>| {
+            read.push(line_of(row, true));
             Ok(())
         };
-        rows.read(&wanted, &mut |_, _| {}, &mut each).unwrap();
+        rows.read(&wanted, columns.len(), &mut |_, _| {}, &mut each).unwrap();
         assert_eq!(read, whole, "{size}");
     }
 }
@@ -202,23 +222,22 @@ fn names_of_columns() {
     let header: Vec<_> = (0..30).map(|i| format!("{i}{}", "n".repeat(100))).collect();
     let e = error(csv(&header.join(","), &["x"], None));
     assert!(e.ends_with("… and 10 more") && e.len() < 1000, "{e}");
-    assert_eq!(short(&"\u{7}".repeat(100)).chars().count(), 40);
 }
 
 #[test]
 fn rows_may_be_refused() {
     let refuse = |column| {
         let (_file, table) = table(b"a,b\n1,2\n3,4\n", "csv");
-        let mut each = |row: &super::Row<'_>| match row.place {
+        let mut each = |row: &Row<'_>| match row.place {
             Place::Line(3) => Err(Refusal { column, why: "too large".into() }),
             _ => Ok(()),
         };
-        message(&table.unwrap().read(&[0], None, &mut |_, _| {}, &mut each).unwrap_err())
+        message(&table.unwrap().read(&numbers(&[0]), &mut |_, _| {}, &mut each).unwrap_err())
     };
     assert_eq!(refuse(None), "csv, line 3: too large");
     assert_eq!(refuse(Some(1)), "csv, line 3, column `b`: too large");
     let (_file, table) = table(b"a\n1\n", "csv");
-    assert!(table.unwrap().read(&[7], None, &mut |_, _| {}, &mut |_| Ok(())).is_err());
+    assert!(table.unwrap().read(&numbers(&[7]), &mut |_, _| {}, &mut |_| Ok(())).is_err());
 }
 
 #[test]
@@ -246,7 +265,10 @@ fn progress_is_called_now_and_then() {
     let text = format!("a\n{}", "1.25\n".repeat(1_000_000));
     let (_file, table) = table(text.as_bytes(), "csv");
     let mut calls = Vec::new();
-    table.unwrap().read(&[0], None, &mut |read, total| calls.push((read, total)), &mut |_| Ok(())).unwrap();
+    table
+        .unwrap()
+        .read(&numbers(&[0]), &mut |read, total| calls.push((read, total)), &mut |_| Ok(()))
+        .unwrap();
     let total = text.len() as u64;
     assert_eq!(calls.last(), Some(&(total, Some(total))));
     assert!((4..10).contains(&calls.len()), "{calls:?}");
@@ -327,6 +349,103 @@ fn json_depth_and_length() {
     );
 }
 
+/// A weight of 0 excuses what is missing or infinite beside it, and nothing else.
+#[test]
+fn masks() {
+    let masked = |content: &str, extension: &str| {
+        let (_file, table) = table(content.as_bytes(), extension);
+        table.and_then(|table| accepted(table, &["m", "w", "n"], None, Accept::Masked(1)))
+    };
+    let text = "m,w,n\nNaN,0,1\n2,-0.0,\n1,3,4\n inf ,0.0,-1e999\n\"nan\",0,\"\"\n";
+    let zeros = |n| line(n, &[0.0, 0.0, 0.0], None);
+    let wanted = vec![
+        line(2, &[0.0, 0.0, 1.0], None),
+        line(3, &[2.0, 0.0, 0.0], None),
+        line(4, &[1.0, 3.0, 4.0], None),
+        zeros(5),
+        zeros(6),
+    ];
+    assert_eq!(masked(text, "csv"), Ok(wanted.clone()));
+    let json = text.lines().skip(1).map(|row| {
+        let cells = row.split(',').map(|cell| match cell.trim() {
+            number @ ("0" | "0.0" | "-0.0" | "1" | "2" | "3" | "4") => number.to_owned(),
+            _ => "null".to_owned(),
+        });
+        let cells: Vec<_> = cells.collect();
+        format!("{{\"m\":{},\"w\":{},\"n\":{}}}\n", cells[0], cells[1], cells[2])
+    });
+    let by_json = masked(&format!("\n{}", json.collect::<String>()), "jsonl");
+    assert_eq!(by_json, Ok(wanted));
+    for (row, what) in [
+        ("NaN,1,1", "column `m`: `NaN` is not a finite number"),
+        ("1,1e-300,inf", "column `n`: `inf` is not a finite number"),
+        ("1,2,", "column `n`: the cell is empty"),
+        // The first of two.
+        ("-inf,2,x", "column `n`: `x` is not a finite number"),
+        ("-inf,2,NaN", "column `m`: `-inf` is not a finite number"),
+        ("NaN,NaN,1", "column `w`: `NaN` is not a finite number"),
+        ("1,,1", "column `w`: the cell is empty"),
+        // What is no number at all tells of a broken file.
+        ("abc,0,1", "column `m`: `abc` is not a finite number"),
+        ("NaN,0", "2 columns, the header has 3"),
+    ] {
+        let sep = if row == "NaN,0" { ":" } else { "," };
+        let e = masked(&format!("m,w,n\n1,1,1\n{row}\n"), "csv").unwrap_err();
+        assert_eq!(e, format!("csv, line 3{sep} {what}"), "{row}");
+    }
+    // A fault is not carried to the next row.
+    assert!(masked("m,w,n\nNaN,0,1\n1,1,1\n", "csv").is_ok());
+}
+
+/// A table that passes through: every cell as it is written, and every number that has a name.
+#[test]
+fn everything_passes_through() {
+    let all = |content: &[u8], extension: &str, single: bool| {
+        let (_file, table) = table(content, extension);
+        let table = table.unwrap();
+        let texts: Vec<usize> = (0..table.columns().len()).collect();
+        let wanted = Wanted { numbers: &[0], texts: &texts, accept: Accept::Everything { single } };
+        let mut rows = Vec::new();
+        let mut each = |row: &Row<'_>| {
+            let texts: Vec<_> = texts.iter().map(|&i| row.text(i).to_owned()).collect();
+            rows.push((row.numbers[0].to_bits(), texts.join("|")));
+            Ok(())
+        };
+        let read = table.read(&wanted, &mut |_, _| {}, &mut each).map(|_| ()).map_err(|e| message(&e));
+        read.map(|()| rows)
+    };
+    let row = |x: f64, text: &str| (x.to_bits(), text.to_owned());
+    assert_eq!(
+        all(b"m,g\n1.50, x \n\"-inf\",\"a,\"\"b\n\"\n 1e999,5\" tall\n", "csv", false),
+        Ok(vec![
+            row(1.5, "1.50| x "),
+            row(f64::NEG_INFINITY, "-inf|a,\"b\n"),
+            row(f64::INFINITY, " 1e999|5\" tall"),
+        ])
+    );
+    // Rounded once: by way of f64 this would be 1.
+    let halfway = "1.000000059604644775390625000000000000000001";
+    assert_eq!(
+        (halfway.parse::<f64>().unwrap() as f32, halfway.parse::<f32>()),
+        (1.0, Ok(1.0 + f32::EPSILON))
+    );
+    let single = all(format!("m\n{halfway}\n").as_bytes(), "csv", true);
+    assert_eq!(single, Ok(vec![row(f64::from(1.0 + f32::EPSILON), halfway)]));
+    let e = |content: &[u8], extension| all(content, extension, false).unwrap_err();
+    assert_eq!(e(b"m\n1\nx\n", "csv"), "csv, line 3, column `m`: `x` is not a number");
+    assert_eq!(
+        e(b"m,\xff\n1,2\n", "csv"),
+        "csv, column `\u{fffd}`: the name of the column is not valid UTF-8"
+    );
+    assert_eq!(e(b"m,g\n1,\xff\n", "csv"), "csv, line 2, column `g`: the cell is not valid UTF-8");
+    let json = b"{\"m\":1.0,\"g\":\"x\",\"h\":true}\n{\"m\":7,\"g\":null}\n";
+    assert_eq!(all(json, "jsonl", false), Ok(vec![row(1.0, "1.0|x|true"), row(7.0, "7||")]));
+    let lost = e(b"{\"m\":1}\n{\"m\":2,\"extra\":3}\n", "jsonl");
+    assert!(lost.starts_with("jsonl, line 2: the first object does not have the key `extra`"), "{lost}");
+    let nested = e(b"{\"m\":1,\"g\":[1]}\n", "jsonl");
+    assert_eq!(nested, "jsonl, line 1, column `g`: the value is an array, not a string or a number");
+}
+
 #[cfg(not(feature = "parquet"))]
 #[test]
 fn parquet_is_not_built_in() {
@@ -337,6 +456,7 @@ fn parquet_is_not_built_in() {
 #[cfg(feature = "parquet")]
 mod parquet {
     use super::{Line, error, message, open, read, rows};
+    use crate::input::{Accept, Row, Wanted};
     use crate::input::{Format, Table};
     use ::parquet::basic::{Compression, Encoding};
     use ::parquet::column::writer::ColumnWriter;
@@ -506,7 +626,7 @@ mod parquet {
         let file = write(plain(), Some(1.0));
         let (_kept, table) = super::table(&file, "data");
         assert_eq!(table.unwrap().format(), Format::Parquet);
-        let mut source = crate::input::Source::new(Box::new(std::io::Cursor::new(file)), None);
+        let mut source = crate::input::source::Source::new(Box::new(std::io::Cursor::new(file)), None);
         source.fill().unwrap();
         let (_, columns) = crate::input::parquet::open(source.spool().unwrap()).unwrap();
         assert_eq!(columns.len(), 14);
@@ -614,7 +734,45 @@ mod parquet {
             [x] if *x > 0.0 => Err(crate::input::Refusal { column: Some(0), why: "no".into() }),
             _ => Ok(()),
         };
-        let e = table.read(&[0], None, &mut |_, _| {}, &mut each).unwrap_err();
+        let e = table.read(&super::numbers(&[0]), &mut |_, _| {}, &mut each).unwrap_err();
         assert_eq!(message(&e), "parquet, row 9, column `m`: no");
+    }
+
+    /// Rows before a bad one are handed out, nulls are excused by a weight of 0, and pass through as nothing.
+    #[test]
+    fn nulls_and_what_passes_through() {
+        let file = write(plain(), None);
+        let (_kept, table) = super::table(&file, "parquet");
+        let table = table.unwrap();
+        let of = |name: &str| table.column(name).unwrap();
+        let numbers = [of("m")];
+        let texts = ["null", "f", "b", "g", "raw"].map(of);
+        let wanted =
+            Wanted { numbers: &numbers, texts: &texts[..4], accept: Accept::Everything { single: true } };
+        let mut rows = Vec::new();
+        let mut each = |row: &Row<'_>| {
+            rows.push((row.numbers[0], [0, 1, 2, 3].map(|i| row.text(i).to_owned()).join("|")));
+            Ok(())
+        };
+        table.read(&wanted, &mut |_, _| {}, &mut each).unwrap();
+        assert_eq!(rows.len(), 2 * ROWS);
+        assert_eq!(rows[3], (number(3), "-4.25|0.1|true|é0".into()));
+        assert_eq!(rows[2 * ROWS - 1], (number(2 * ROWS - 1), "|0.1|true|é0".into()));
+        let mut count = 0;
+        let (_kept, table) = super::table(&file, "parquet");
+        let wanted = Wanted { numbers: &[1], texts: &[], accept: Accept::Finite };
+        let mut each = |_: &Row<'_>| {
+            count += 1;
+            Ok(())
+        };
+        assert!(table.unwrap().read(&wanted, &mut |_, _| {}, &mut each).is_err());
+        assert_eq!(count, 2 * ROWS - 1);
+        // The first column is nowhere 0, so that the null counts; as its own weight a null does, too.
+        for (columns, row) in [([1, 0], 80), ([0, 1], 80)] {
+            let (_kept, table) = super::table(&file, "parquet");
+            let wanted = Wanted { numbers: &columns, texts: &[], accept: Accept::Masked(1) };
+            let e = table.unwrap().read(&wanted, &mut |_, _| {}, &mut |_| Ok(())).unwrap_err();
+            assert_eq!(message(&e), format!("parquet, row {row}, column `null`: the value is null"));
+        }
     }
 }

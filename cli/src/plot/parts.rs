@@ -1,6 +1,12 @@
 //! What the pictures share: numbers as text, ranges and ticks, the frame with its axes, the legend.
 
 pub(super) const WIDTH: f64 = 640.0;
+/// Of the frames of most pictures.
+pub(super) const HEIGHT: f64 = 256.0;
+pub(super) const LEFT: f64 = 58.0;
+pub(super) const RIGHT: f64 = 614.0;
+/// Colour of what was observed, which is no family's.
+pub(super) const OBSERVED: &str = "#0a8754";
 const MARGIN: f64 = 16.0;
 /// Size of all text but the title: 12 where the picture is shown 600 wide.
 const FONT: f64 = 13.0;
@@ -358,5 +364,17 @@ impl Plot {
     pub(super) fn finish(mut self) -> String {
         self.out.push_str("</svg>\n");
         self.out
+    }
+}
+
+/// An upright or level line across the frame.
+pub(super) fn rule(plot: &mut Plot, x: Option<f64>, y: Option<f64>) {
+    let (left, right, bottom, top) = (plot.x.start, plot.x.end, plot.y.start, plot.y.end);
+    let mut line = |path: String| plot.draw(&format!(r##"<path d="{path}" stroke="#8a8a8a"/>"##));
+    if let Some(x) = x.filter(|x| (left..=right).contains(x)) {
+        line(format!("M{x:.2} {top:.2}V{bottom:.2}"));
+    }
+    if let Some(y) = y.filter(|y| (top..=bottom).contains(y)) {
+        line(format!("M{left:.2} {y:.2}H{right:.2}"));
     }
 }

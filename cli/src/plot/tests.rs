@@ -1,5 +1,6 @@
-use super::parts::{Scale, ticks};
+use super::parts::{Range, Scale, WIDTH, compact, escape, shorten, text_width, ticks};
 use super::*;
+use prefstrength::Family;
 
 /// Elements in order: tag or text between tags. Fails where tags do not match.
 fn elements(svg: &str) -> Vec<(String, String)> {
@@ -82,7 +83,7 @@ const HOSTILE: [f64; 14] = [
 fn all(values: &[f64], names: &str) -> [String; 4] {
     let shift = |by: usize| (0..values.len()).map(move |i| values[(i + by) % values.len()]);
     let at = |i: usize, by: usize| values[(i + by) % values.len()];
-    let series = |i: usize| Series::ALL[i % 3];
+    let series = |i: usize| Series(Family::ALL[i % Family::ALL.len()]);
     let curve = |i| Density {
         series: series(i),
         shape: DensityShape::Curve {
@@ -107,7 +108,7 @@ fn all(values: &[f64], names: &str) -> [String; 4] {
         weight: at(i, 1),
         observed: at(i, 2),
         interval: [at(i, 3), at(i, 4)],
-        predicted: Series::ALL.into_iter().zip(shift(i)).collect(),
+        predicted: Series::all().zip(shift(i)).collect(),
     };
     let bins: Vec<CalibrationBin> = (0..n).map(bin).collect();
     let group = |i| Group {
@@ -163,7 +164,7 @@ fn texts_are_escaped_and_kept_inside() {
         }
     }
     assert!(all(&[0.5], "a<b & \"c\"")[0].contains("<title>a&lt;b &amp; &quot;c&quot;</title>"));
-    assert_eq!(parts::escape("a\u{0}\u{ffff}é"), "a  é");
+    assert_eq!(escape("a\u{0}\u{ffff}é"), "a  é");
     assert_eq!(shorten("short", 18, 200.0), "short");
     assert_eq!(shorten("a name of many characters", 18, 200.0), "a name of many ch…");
 }
@@ -204,7 +205,10 @@ fn what_is_given_is_drawn() {
     let svg = density(
         "t",
         "s",
-        &[Density { series: Series::Gamma, shape }, Density { series: Series::Fixed, shape: point }],
+        &[
+            Density { series: Series(Family::Gamma), shape },
+            Density { series: Series(Family::Fixed), shape: point },
+        ],
     );
     check(&svg);
     for text in ["cut off at the top", "all at β = 0.07", "95 % interval", "strength β", "stroke-dasharray"]
@@ -216,7 +220,7 @@ fn what_is_given_is_drawn() {
         weight: 1.0,
         observed: 0.7,
         interval: [0.6, 0.8],
-        predicted: vec![(Series::Gamma, 0.7)],
+        predicted: vec![(Series(Family::Gamma), 0.7)],
     };
     let near = calibration("t", "s", &[bin(10), bin(20)]);
     let far = calibration("t", "s", &[bin(1), bin(10), bin(100)]);

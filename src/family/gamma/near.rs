@@ -2,7 +2,7 @@
 //!
 //! ℓ = x (1 − cR), c = xv. R(x, c) is smooth down to c = 0, and 1 − cR, dℓ/dx and −dℓ/dv keep their
 //! relative accuracy because each is formed from R by a few operations that do not cancel badly.
-//! How the polynomials are made: `tools/near.py`; what one is: `piece.rs`.
+//! How the polynomials are made: `xtask/generators/near.py`; what one is: `piece.rs`.
 
 use super::near_tables::{C_SPLIT, NEAR_HIGH, NEAR_HIGH_WIDE, NEAR_LOW, NEAR_LOW_WIDE, NEAR32, X_SPLIT};
 use crate::kernel::Logit;

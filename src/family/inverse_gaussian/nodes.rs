@@ -1,6 +1,6 @@
 //! Nodes and weights of ∫₀^∞ f(s) ds: the trapezoidal rule in t, s = exp(t − e^{−t}), step 3/32 from −117/32 on.
 //!
-//! Printed by `python3 tools/inverse_gaussian.py nodes`.
+//! Printed by `python3 xtask/generators/inverse_gaussian.py nodes`.
 
 /// s; the last is 41.5.
 #[rustfmt::skip]

@@ -1,0 +1,13 @@
+//! Reports: what they say, how they look, and where they go.
+
+mod describe;
+mod format;
+mod pictures;
+mod present;
+mod summary;
+mod text;
+
+pub(crate) use describe::{calibrate, explain, fitted, groups};
+pub(crate) use format::shorten;
+pub(crate) use present::present;
+pub(crate) use summary::{FamilySummary, Groups, Penalties, Predicts, Summary};

@@ -1,0 +1,157 @@
+//! Margins that have been looked through, for pass after pass.
+
+use super::margins::{CACHED, ChunkSink, Margins, visit_elements};
+use crate::error::{LearnError, check_length};
+use crate::limits::TOTAL_WEIGHT;
+use crate::prepared::Prepared;
+use prefstrength::AnyStrength;
+use prefstrength::batch::{Batch, Sums};
+
+/// So many margins, about, make a sample, and four times as many need one.
+const SAMPLE: usize = 1 << 16;
+
+/// Margins that have been looked through, in units in which the largest is of everyday size.
+pub(crate) struct Scanned<M> {
+    source: M,
+    /// Margins here are those of the source times this power of two.
+    pub(crate) scale: f64,
+    pub(crate) number: usize,
+    pub(crate) weight: f64,
+    /// Whether all that are not 0 have the same size.
+    pub(crate) one_size: bool,
+    /// Σ wD and Σ wD².
+    pub(crate) moments: [f64; 2],
+}
+
+impl<M: Margins> Scanned<M> {
+    /// The first pass.
+    pub(crate) fn new(mut source: M) -> Result<Self, LearnError> {
+        let (mut number, mut weight, mut moments) = (0, 0.0, [0.0; 2]);
+        let (mut least, mut largest) = (f64::INFINITY, 0.0_f64);
+        let (mut positive, mut negative) = (false, false);
+        source.for_each(&mut |margins, weights| {
+            visit_elements(number, margins, weights, |_, d, w| {
+                weight += w;
+                if d != 0.0 {
+                    (positive, negative) = (positive || d > 0.0, negative || d < 0.0);
+                    (least, largest) = (least.min(d.abs()), largest.max(d.abs()));
+                    moments = [moments[0] + w * d, moments[1] + w * d * d];
+                }
+            })?;
+            number += margins.len();
+            Ok(())
+        })?;
+        match () {
+            () if number == 0 => return Err(LearnError::NoMargins),
+            () if weight == 0.0 => return Err(LearnError::NoWeight),
+            () if !TOTAL_WEIGHT.contains(&weight) => return Err(LearnError::WeightOutOfRange),
+            () if !(positive || negative) => return Err(LearnError::AllZero),
+            () if !negative => return Err(LearnError::Separable),
+            () if !positive => return Err(LearnError::MeanVanishes),
+            () => {}
+        }
+        // Squares of margins of 1e±20 are far from the ends of the range; what is not everyday is brought there by a
+        // power of two, which rounds nothing.
+        let everyday = (1e-20..1e20).contains(&largest);
+        let scale = if everyday { 1.0 } else { 2.0_f64.powi(-(largest.log2() as i32).clamp(-1000, 1000)) };
+        let mut data = Self { source, scale, number, weight, one_size: least == largest, moments };
+        if !everyday {
+            let mut moments = [0.0; 2];
+            data.for_each(&mut |margins, weights| {
+                visit_elements(0, margins, weights, |_, d, w| {
+                    moments = [moments[0] + w * d, moments[1] + w * d * d];
+                })
+            })?;
+            data.moments = moments;
+        }
+        Ok(data)
+    }
+
+    /// One more pass, in this struct's units.
+    pub(crate) fn for_each(&mut self, take: &mut ChunkSink<'_>) -> Result<(), LearnError> {
+        let (mut number, scale) = (0, self.scale);
+        let mut buffer = Vec::new();
+        self.source.for_each(&mut |margins, weights| {
+            // The batch would notice, after the cuts below went wrong.
+            check_length("weights", weights, margins.len())?;
+            number += margins.len();
+            for start in (0..margins.len()).step_by(CACHED) {
+                let range = start..margins.len().min(start + CACHED);
+                let weights = weights.map(|w| &w[range.clone()]);
+                if scale == 1.0 {
+                    take(&margins[range], weights)?;
+                } else {
+                    buffer.clear();
+                    buffer.extend(margins[range].iter().map(|d| d * scale));
+                    take(&buffer, weights)?;
+                }
+            }
+            Ok(())
+        })?;
+        if number == self.number { Ok(()) } else { Err(LearnError::Changed) }
+    }
+
+    /// Some of them, in memory, if there are many; `None` also if these few happen to have no answer.
+    pub(crate) fn draw_sample(&mut self) -> Result<Option<Scanned<Sample>>, LearnError> {
+        if self.number < 4 * SAMPLE {
+            return Ok(None);
+        }
+        let (mut index, stride) = (0_u64, (self.number / SAMPLE) as u64);
+        let mut sample = Sample { margins: Vec::new(), weights: Vec::new() };
+        self.for_each(&mut |margins, weights| {
+            for (i, &d) in margins.iter().enumerate() {
+                // Multiplicative hashing: a regular stride could fall in step with the data.
+                index = index.wrapping_add(0x9e37_79b9_7f4a_7c15);
+                if (index >> 32) % stride == 0 {
+                    sample.margins.push(d);
+                    sample.weights.push(weights.map_or(1.0, |w| w[i]));
+                }
+            }
+            Ok(())
+        })?;
+        Ok(Scanned::new(sample).ok().filter(|data| !data.one_size))
+    }
+
+    /// Sums in (ln mean, v) under several p(β), in one pass.
+    pub(crate) fn sum_losses<const N: usize>(
+        &mut self,
+        strengths: &[AnyStrength; N],
+    ) -> Result<[Sums; N], LearnError> {
+        let losses = strengths.each_ref().map(|strength| Prepared::new(strength, self.number));
+        let mut sums = [Sums::default(); N];
+        self.for_each(&mut |margins, weights| {
+            let batch = Batch::new(margins).maybe_weights(weights);
+            for (sum, loss) in sums.iter_mut().zip(&losses) {
+                *sum += loss.sum(&batch)?;
+            }
+            Ok(())
+        })?;
+        Ok(sums)
+    }
+
+    /// Σ w ln|D|/Σ w over margins other than 0.
+    pub(crate) fn mean_ln_size(&mut self) -> Result<f64, LearnError> {
+        let (mut sum, mut weight) = (0.0, 0.0);
+        self.for_each(&mut |margins, weights| {
+            visit_elements(0, margins, weights, |_, d, w| {
+                if d != 0.0 {
+                    sum += w * d.abs().ln();
+                    weight += w;
+                }
+            })
+        })?;
+        Ok(if weight > 0.0 { sum / weight } else { 0.0 })
+    }
+}
+
+/// Margins that are kept.
+pub(crate) struct Sample {
+    margins: Vec<f64>,
+    weights: Vec<f64>,
+}
+
+impl Margins for Sample {
+    fn for_each(&mut self, take: &mut ChunkSink<'_>) -> Result<(), LearnError> {
+        take(&self.margins, Some(&self.weights))
+    }
+}

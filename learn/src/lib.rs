@@ -1,0 +1,125 @@
+//! Learning p(β), the distribution of the strength of preference, beside a policy or from margins that it gives; and
+//! telling whether its spread is real.
+//!
+//! The loss of a preference pair with margin D is −ln E\[σ(βD)\], by the crate [`prefstrength`]; this crate is what
+//! stands on top of it. Without spread, v = cv² = 0, the loss is plain DPO.
+//!
+//! | way in | for |
+//! | --- | --- |
+//! | [`StrengthParams`] | p(β) as two numbers that any optimiser trains beside the policy |
+//! | [`train()`], [`train_all`] | a linear policy and p(β) together, by maximum likelihood |
+//! | [`cross_validate`] | whether a spread also predicts pairs that were not learned from |
+//! | [`fit()`] | the maximum-likelihood p(β) for margins at hand, in memory or streamed |
+//! | [`heterogeneity`] | all families, a score test, likelihood ratios, and the verdict in words |
+//! | [`LossSums`] | loss and gradient over margins that lie on several workers: they add up |
+//! | [`Calibration`] | predicted against observed choices, by the size of the margin |
+//! | [`ByGroup`] | margins, accuracy, likelihood and posterior strength by group: who decides strongly, who weakly |
+//!
+//! [`Margins`] is where margins come from, [`Pairs`] are features; [`Comparison`] is what all families beside each
+//! other say; [`limits`] has the limits. [`AnyStrength`](prefstrength::AnyStrength) is any of the strengths,
+//! [`Family`](prefstrength::Family) its name.
+//!
+//! # A training loop
+//!
+//! Margins come from the policy, batch by batch, and ∂loss/∂margin goes back into it. Here the policy is one number; the
+//! example `trainer` has masks, micro-batches, threads and a checkpoint, and `policy_training` Adam.
+//!
+//! ```
+//! use prefstrength::Family;
+//! use prefstrength::batch::{Batch, Rows};
+//! use prefstrength_learn::{LearnError, StrengthParams};
+//!
+//! // Differences of a feature, chosen minus rejected; margin = w·f.
+//! let features: Vec<f32> = (0..4000).map(|i| (i % 40 + 1) as f32 * if i % 4 < 3 { 0.1 } else { -0.05 }).collect();
+//! let mut w = 1.0_f32;
+//! // The scale of β is one of w: it is held, and w has it.
+//! let mut p_beta = StrengthParams::in_ln_mean_v(Family::Gamma, 0.1)?.with_scale_held();
+//! let mut last = f64::INFINITY;
+//! for _ in 0..50 {
+//!     let margins: Vec<f32> = features.iter().map(|f| w * f).collect();
+//!     let mut d_margin = vec![0.0; margins.len()];
+//!     let sums = p_beta.evaluate(&Batch::new(&margins), Rows::new().d_margin(&mut d_margin))?;
+//!     assert!(sums.mean_nll() < last);
+//!     last = sums.mean_nll();
+//!     // Gradients are those of the sum: the mean is what an optimiser sees.
+//!     let d_w = features.iter().zip(&d_margin).map(|(f, d)| f * d).sum::<f32>() / margins.len() as f32;
+//!     w -= 10.0 * d_w;
+//!     let [_, v] = p_beta.params();
+//!     p_beta.set([0.0, v - sums.d_params[1] / sums.weight])?; // put back to v ≥ 0
+//! }
+//! println!("w = {w}, cv = {}", p_beta.strength().cv());
+//! # Ok::<(), LearnError>(())
+//! ```
+//!
+//! # Is the spread real?
+//!
+//! ```
+//! use prefstrength::Family;
+//! use prefstrength_learn::{self as learn, LearnError, Options};
+//! // The chosen answer has the larger margin in three of four pairs, however large the margins are.
+//! let margins: Vec<f64> = (0..4000).map(|i| f64::from(i % 40 + 1) * if i % 4 < 3 { 0.2 } else { -0.2 }).collect();
+//! let comparison = learn::heterogeneity(&margins[..], &Options::default())?;
+//! println!("{}: p = {}", comparison.verdict(), comparison.score.p);
+//! assert!(comparison.score.p < 1e-6);
+//! # let fit = learn::fit(Family::Fixed, &margins[..], &Options::default())?;
+//! # assert_eq!(fit, comparison.fits[Family::Fixed]);
+//! # Ok::<(), LearnError>(())
+//! ```
+//!
+//! # What surprises
+//!
+//! * **v is clipped, and not trained in ln v.** Plain DPO is the boundary v = 0; in ln v it is infinitely far away, and
+//!   a homogeneous population is never reached.
+//! * **A spread is found or is 0, each half of the time, where there is none**: it cannot be negative. So p(LR) is under
+//!   ½χ²₀ + ½χ²₁, and p = 1 for a fit at the boundary.
+//! * **The likelihood is not concave**: every fit starts from several places, and [`FitStatus`] says what it is worth.
+//! * **E\[β\] of a policy that can grow means nothing**: w and β share a scale. [`train()`] fixes E\[β\] = 1.
+//! * **Choices, not people**: β is drawn anew for every pair. Whether one person keeps theirs, [`ByGroup`] asks.
+//! * **Weight 0 is absence**, also where the margin is NaN or infinite: a mask masks.
+//!
+//! | feature | default | |
+//! | --- | --- | --- |
+//! | `rayon` | no | several threads: the same bits |
+//! | `serde` | no | parameters, sums, fits and comparisons can be stored and sent |
+//!
+//! This crate allocates: tables of p(β), and buffers of a few thousand numbers; margins are streamed, pairs are kept.
+
+mod calibration;
+mod cholesky;
+mod compare;
+mod cross_validation;
+mod data;
+mod descent;
+mod error;
+mod fit;
+mod groups;
+pub mod limits;
+mod objective;
+mod options;
+mod prepared;
+mod score;
+mod starts;
+mod status;
+mod strength_params;
+mod sums;
+mod train;
+
+pub use calibration::{Calibration, CalibrationBin};
+pub use compare::{Comparison, Fitted, LikelihoodRatio, Verdict};
+pub use cross_validation::{CrossValidation, HeldOut, cross_validate};
+pub use data::margins::{ChunkSink, Margins, Weighted};
+pub use data::pairs::Pairs;
+pub use error::LearnError;
+pub use fit::{Fit, StandardErrors, fit, heterogeneity};
+pub use groups::{Averages, ByGroup, Group, GroupEffectTest};
+pub use options::Options;
+pub use score::ScoreTest;
+pub use status::FitStatus;
+pub use strength_params::{Penalty, StrengthParams};
+pub use sums::LossSums;
+pub use train::{Trained, TrainedErrors, train, train_all};
+
+/// The code of the guide, as a test.
+#[cfg(doctest)]
+#[doc = include_str!("../../docs/guide.md")]
+struct Guide;

@@ -1,0 +1,5 @@
+//! What is minimised, over margins and over pairs.
+
+pub(crate) mod margins;
+pub(crate) mod pairs;
+pub(crate) mod point;

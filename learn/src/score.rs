@@ -1,0 +1,206 @@
+//! The score test of v = 0.
+
+use crate::cholesky::{Cholesky, add_scaled, dot};
+use crate::data::margins::{Margins, visit_elements};
+use crate::data::scan::Scanned;
+use crate::error::LearnError;
+use crate::limits::GROUPS;
+use crate::objective::pairs::WeightedPairs;
+use prefstrength::math::{normal_cdf, sigmoid};
+use std::collections::BTreeMap;
+
+/// Score test of v = 0 against v > 0, with the mean, or all of a policy, as nuisance. It needs no family: the slope at
+/// v = 0 is the same for all.
+///
+/// z = S/√I, S = −Σ w ∂nll/∂v at the fit of `Fixed`, I = I_vv − I_mv²/I_mm the information of v with ln mean
+/// profiled out. With x = mean·D, σ = σ(x): ∂nll/∂v = −½x²(1 − σ)(1 − 2σ).
+///
+/// * Expected information: over both outcomes of each pair, Σ w σ(1 − σ)(a, b)ᵀ(a, b), a = x, b = ½x²(1 − 2σ).
+/// * Of a policy: x = w·f, a = f, and the efficient score of a pair is (1 − σ)(b − k·f), k = I_ww⁻¹I_wv. That form
+///   holds for any good estimate of w; with a ridge, w goes one step of Newton's method without it first (J. Neyman's
+///   C(α)).
+/// * A z far below 0 says that the curve is steeper than plain DPO allows: another misfit, which no spread mends.
+/// * Source: C. R. Rao's score test; A. Chesher, Testing for neglected heterogeneity, Econometrica 52 (1984).
+#[derive(Clone, Copy, Debug, PartialEq)]
+#[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
+pub struct ScoreTest {
+    /// z by the expected information: positive where a spread would help.
+    pub z: f64,
+    /// P(Z ≥ z) of a standard normal: one-sided.
+    pub p: f64,
+    /// z by the sum of squares of scores instead: needs no model of the choices, and more data. Of pairs with groups,
+    /// scores are summed within groups first. `None` where that is singular, or there are too few groups.
+    pub z_outer: Option<f64>,
+    /// Its P(Z ≥ z).
+    pub p_outer: Option<f64>,
+}
+
+impl ScoreTest {
+    /// Of a score and its variance, expected and by the outer product.
+    fn new(score: f64, expected: f64, outer: Option<f64>) -> Self {
+        let p = |z: f64| normal_cdf(-z);
+        let z = score / expected.sqrt();
+        let z_outer = outer.filter(|&v| v > 0.0 && v.is_finite()).map(|variance| score / variance.sqrt());
+        Self { z, p: p(z), z_outer, p_outer: z_outer.map(p) }
+    }
+}
+
+/// One choice at v = 0: the score of x is q, that of v is qb, and their expected information pq(1, b)(1, b)ᵀ.
+struct Choice {
+    /// σ(x)(1 − σ(x)).
+    pq: f64,
+    /// 1 − σ(x), the chance of the other choice.
+    q: f64,
+    /// ½x²(1 − 2σ(x)).
+    b: f64,
+}
+
+impl Choice {
+    fn new(x: f64) -> Self {
+        // 1 − 2σ is odd and exact in both.
+        let (p, q) = (sigmoid(x), sigmoid(-x));
+        // Where q underflows, x² may overflow: the product is 0.
+        let b = if q == 0.0 { 0.0 } else { 0.5 * x * x * (q - p) };
+        // Beyond 700 pq underflows, before x⁴ could make up for it.
+        let pq = if x.abs() < 700.0 { p * q } else { 0.0 };
+        Self { pq, q, b }
+    }
+}
+
+/// What of the information of v is left once the nuisance has taken its share; `None` where that is rounding.
+fn leave_efficient(of_v: f64, explained: f64) -> Option<f64> {
+    let left = of_v - explained;
+    (left > 1e-12 * of_v && left.is_finite()).then_some(left)
+}
+
+/// Sums of (aa, ab, bb): information of (ln mean, v).
+#[derive(Clone, Copy, Default)]
+struct Information([f64; 3]);
+
+impl Information {
+    fn add(&mut self, weight: f64, a: f64, b: f64) {
+        for (sum, term) in self.0.iter_mut().zip([a * a, a * b, b * b]) {
+            *sum += weight * term;
+        }
+    }
+
+    fn merge(&mut self, other: &Self) {
+        self.0.iter_mut().zip(other.0).for_each(|(a, b)| *a += b);
+    }
+
+    /// Of v with ln mean profiled out.
+    fn efficient(&self) -> Option<f64> {
+        let [aa, ab, bb] = self.0;
+        leave_efficient(bb, ab * (ab / aa))
+    }
+}
+
+/// Of margins, in one pass.
+pub(crate) fn test_margins<M: Margins>(data: &mut Scanned<M>, mean: f64) -> Result<ScoreTest, LearnError> {
+    let (mut score, mut expected, mut outer) = (0.0, Information::default(), Information::default());
+    data.for_each(&mut |margins, weights| {
+        // Sums of chunks: rounding grows with the chunk, not with all that there is.
+        let (mut part, mut e, mut o) = (0.0, Information::default(), Information::default());
+        visit_elements(0, margins, weights, |_, d, w| {
+            let x = mean * d;
+            let Choice { pq, q, b } = Choice::new(x);
+            let a = if q == 0.0 { 0.0 } else { x };
+            part += w * q * b;
+            o.add(w, q * a, q * b);
+            if pq > 0.0 {
+                e.add(w * pq, a, b);
+            }
+        })?;
+        score += part;
+        expected.merge(&e);
+        outer.merge(&o);
+        Ok(())
+    })?;
+    let information = expected.efficient().ok_or(LearnError::OneSize)?;
+    Ok(ScoreTest::new(score, information, outer.efficient()))
+}
+
+/// Of pairs, at the w of plain DPO.
+pub(crate) fn test_pairs(data: &WeightedPairs<'_>, w: &[f64], ridge: f64) -> Result<ScoreTest, LearnError> {
+    // A ridge moves w by more than the efficient score forgives: one step of Newton's method without it leads back.
+    if ridge > 0.0
+        && let Some(step) = step_without_ridge(data, w)?
+    {
+        let w: Vec<f64> = w.iter().zip(step).map(|(w, x)| w + x).collect();
+        if let Ok(test) = test_pairs_at(data, &w, 0.0) {
+            return Ok(test);
+        }
+    }
+    test_pairs_at(data, w, ridge)
+}
+
+/// I_ww⁻¹ Σ w (1 − σ)f; `None` where the information is singular.
+fn step_without_ridge(data: &WeightedPairs<'_>, w: &[f64]) -> Result<Option<Vec<f64>>, LearnError> {
+    let margins = data.pairs.margins(w)?;
+    let information = data.sum_products(|i, _| sigmoid(margins[i]) * sigmoid(-margins[i]))?;
+    let Ok(information) = Cholesky::new(information, data.pairs.dim()) else { return Ok(None) };
+    let mut step = vec![0.0; data.pairs.dim()];
+    for (i, f) in data.pairs.rows().enumerate() {
+        add_scaled(&mut step, data.weight(i) * sigmoid(-margins[i]), f);
+    }
+    information.solve(&mut step);
+    Ok(step.iter().all(|x| x.is_finite()).then_some(step))
+}
+
+fn test_pairs_at(data: &WeightedPairs<'_>, w: &[f64], ridge: f64) -> Result<ScoreTest, LearnError> {
+    let margins = data.pairs.margins(w)?;
+    let choice = |i: usize| Choice::new(margins[i]);
+    let d = data.pairs.dim();
+    let mut information = data.sum_products(|i, _| choice(i).pq)?;
+    for i in 0..d {
+        // Singular only where a ridge had to help.
+        information[i * d + i] += ridge;
+    }
+    let information = Cholesky::new(information, d).map_err(|_| LearnError::OneSize)?;
+    let (mut i_vv, mut k) = (0.0, vec![0.0; d]);
+    for (i, f) in data.pairs.rows().enumerate() {
+        let Choice { pq, b, .. } = choice(i);
+        if pq > 0.0 {
+            i_vv += data.weight(i) * pq * b * b;
+            add_scaled(&mut k, data.weight(i) * pq * b, f);
+        }
+    }
+    let i_wv = k.clone();
+    information.solve(&mut k);
+    let efficient = leave_efficient(i_vv, dot(&i_wv, &k)).ok_or(LearnError::OneSize)?;
+    let mut score = 0.0;
+    let mut squares = Squares::new(data.pairs.groups());
+    for (i, f) in data.pairs.rows().enumerate() {
+        let Choice { q, b, .. } = choice(i);
+        let e = q * (b - dot(&k, f));
+        score += data.weight(i) * e;
+        squares.add(i, data.weight(i), e);
+    }
+    Ok(ScoreTest::new(score, efficient, squares.sum()))
+}
+
+/// Σ w x², or Σ (Σ w x)² over groups.
+pub(crate) struct Squares<'a> {
+    groups: Option<&'a [u32]>,
+    sums: BTreeMap<u32, f64>,
+    sum: f64,
+}
+
+impl<'a> Squares<'a> {
+    pub(crate) fn new(groups: Option<&'a [u32]>) -> Self {
+        Self { groups, sums: BTreeMap::new(), sum: 0.0 }
+    }
+
+    pub(crate) fn add(&mut self, i: usize, weight: f64, x: f64) {
+        match self.groups {
+            Some(groups) => *self.sums.entry(groups[i]).or_default() += weight * x,
+            None => self.sum += weight * x * x,
+        }
+    }
+
+    /// `None` for too few groups.
+    pub(crate) fn sum(&self) -> Option<f64> {
+        let enough = self.groups.is_none() || self.sums.len() >= GROUPS;
+        enough.then(|| self.sum + self.sums.values().map(|x| x * x).sum::<f64>())
+    }
+}

@@ -1,0 +1,67 @@
+//! Where joint training begins.
+//!
+//! The likelihood of w and the spread has several maxima. That of `Fixed` gives a direction of w, which a few choices
+//! against large margins hold down or bend; so does a policy of pairs that all have one length, which no single pair
+//! bends. Along each direction the mean and the spread are those that margins at hand ask for: the descent of
+//! [`fit`](crate::fit()) in two dimensions, which costs little and has its own several starts.
+
+use crate::cholesky::Cholesky;
+use crate::data::margins::Weighted;
+use crate::data::pairs::Pairs;
+use crate::descent::{STARTS, descend};
+use crate::fit::find_margin_minima;
+use crate::objective::pairs::{PairLoss, WeightedPairs, scale};
+use crate::options::Options;
+use prefstrength::Family;
+
+/// Iterations that the second direction may take: it need not be a maximum, and where pairs separate has none.
+const DIRECTION: u32 = 25;
+/// s between which a start lies: v = 0 may be a saddle, and the cap leaves no way back.
+const LEAST: f64 = 0.1;
+const PART_OF_CAP: f64 = 0.97;
+
+/// The policy of the same choices between features of one length; none where that is no policy.
+pub(crate) fn find_second_direction(data: &WeightedPairs<'_>, metric: &Cholesky) -> Option<Vec<f64>> {
+    let pairs = data.pairs;
+    let mut features = Vec::with_capacity(pairs.len() * pairs.dim());
+    for f in pairs.rows() {
+        // In the metric of w, so that the units of the features do not matter.
+        let mut x = f.to_vec();
+        metric.solve_lower(&mut x);
+        let length = x.iter().map(|x| x * x).sum::<f64>().sqrt();
+        features.extend(f.iter().map(|f| if length > 0.0 { f / length } else { 0.0 }));
+    }
+    let equal = Pairs::new(features, pairs.dim()).ok()?;
+    let data = WeightedPairs::new(&equal, data.weights());
+    let metric = data.metric(0.0).ok()?;
+    let mut loss =
+        PairLoss { data, family: Family::Fixed, ridge: 0.0, prior: 0.0, metric: &metric, reference: 0.0 };
+    let start = vec![0.0; equal.dim() + 1];
+    let found = descend(&mut loss, start, 0.0, DIRECTION, &[]).ok()??;
+    let (u, _) = found.point.split();
+    u.iter().all(|u| u.is_finite()).then(|| u.to_vec()).filter(|u| u.iter().any(|&u| u != 0.0))
+}
+
+/// Starts (u, s) at the policy of plain DPO itself.
+pub(crate) fn start_beside(w: &[f64], cap: f64) -> Vec<Vec<f64>> {
+    // Not from the smallest and the largest spread: the search along w has these.
+    STARTS[1..3].iter().map(|s| join(w.to_vec(), s.min(0.9 * cap))).collect()
+}
+
+/// Starts (u, s) along a direction of w.
+pub(crate) fn start_along(data: &WeightedPairs<'_>, w: &[f64], family: Family, max_cv: f64) -> Vec<Vec<f64>> {
+    let Ok(margins) = data.pairs.margins(w) else { return Vec::new() };
+    let options = Options { max_cv, ..Options::default() };
+    let found = Weighted::maybe_weighted(&margins, data.weights())
+        .and_then(|margins| find_margin_minima(family, margins, &options));
+    // Margins that all have one sign, or say nothing, give no start.
+    let Ok(found) = found else { return Vec::new() };
+    let most = (PART_OF_CAP * max_cv.asinh()).max(LEAST);
+    let starts = found.into_iter().map(|(unit, s)| join(scale(w, unit), s.clamp(LEAST, most)));
+    starts.filter(|y| y.iter().all(|y| y.is_finite())).collect()
+}
+
+fn join(mut u: Vec<f64>, s: f64) -> Vec<f64> {
+    u.push(s);
+    u
+}

@@ -1,0 +1,12 @@
+//! What learning promises, in one binary; the simulation evidence has its own.
+
+#[path = "../../examples/support/pairs.rs"]
+#[allow(dead_code, unreachable_pub, reason = "shared with examples, which use other parts")]
+mod pairs;
+#[path = "../support/simulate.rs"]
+mod simulate;
+
+mod describe;
+mod learn;
+mod masks;
+mod train;
