@@ -3,7 +3,7 @@
 //! use instead; then drawing by itself.
 //!
 //! ```text
-//! cargo bench --bench batch --features rayon && cargo run --release --example benchmark_report
+//! cargo bench --bench batch --features rayon && cargo run --release -p xtask -- benchmark-report
 //! ```
 //!
 //! A benchmark is called `batch/<what>-<precision>/<level>-<margins>-<length>`. The whole takes about two
@@ -22,7 +22,7 @@ use criterion::{BenchmarkGroup, BenchmarkId, Criterion, Throughput, criterion_gr
 use margins::Kind;
 use prefstrength::batch::{self, Batch, Direct, PerElement, Plan, Rows};
 use prefstrength::sampling::{PointSet, Reparameterised, Sample};
-use prefstrength::{Family, Fixed, Gamma, Level, LogNormal, Real, Strength};
+use prefstrength::{Family, Fixed, Gamma, InverseGaussian, Level, LogNormal, Real, Strength};
 use rand_chacha::ChaCha8Rng;
 use rand_chacha::rand_core::SeedableRng;
 use rand_distr::{Distribution, Uniform};
@@ -42,6 +42,10 @@ const POOL: usize = 1 << 18;
 /// What all of them share; E[β] = 1.
 fn gamma<T: Number + Real>(v: f64) -> Gamma<T> {
     Gamma::from_mean_v(T::one(), T::of(v)).unwrap()
+}
+
+fn inverse_gaussian<T: Number + Real>(v: f64) -> InverseGaussian<T> {
+    InverseGaussian::from_mean_v(T::one(), T::of(v)).unwrap()
 }
 
 fn lognormal<T: Number + Real>(sigma: f64) -> LogNormal<T> {
@@ -173,6 +177,7 @@ impl<T: Precision> Data<T> {
     fn all(group: &mut Group<'_>) {
         let (best, mut data) = (Level::best(), Self::new(LONG));
         let (gamma, lognormal) = (("gamma", gamma(0.25)), ("lognormal0.5", lognormal(0.5)));
+        let inverse_gaussian = ("inverse_gaussian", inverse_gaussian(0.25));
         let fixed = ("fixed", Fixed::new(T::one()).unwrap());
         for n in [SHORT, MIDDLE, LONG] {
             data.copy(group, n);
@@ -188,8 +193,10 @@ impl<T: Precision> Data<T> {
             for n in [MIDDLE, LONG] {
                 data.plan(group, gamma, best, (kind, n));
                 data.plan(group, lognormal, best, (kind, n));
+                data.plan(group, inverse_gaussian, best, (kind, n));
             }
             data.direct(group, gamma, best, (kind, MIDDLE));
+            data.direct(group, inverse_gaussian, best, (kind, MIDDLE));
             for sigma in [0.1, 0.5, 1.0] {
                 let named = (&*format!("lognormal{sigma}"), self::lognormal(sigma));
                 data.direct(group, named, best, (kind, MIDDLE));
@@ -197,13 +204,16 @@ impl<T: Precision> Data<T> {
         }
         data.direct(group, gamma, best, (Kind::Training, LONG));
         data.direct(group, lognormal, best, (Kind::Training, LONG));
+        data.direct(group, inverse_gaussian, best, (Kind::Training, LONG));
         for level in Level::available().filter(|&level| level != best) {
             let on = (Kind::Training, MIDDLE);
             data.direct(group, fixed, level, on);
             data.direct(group, gamma, level, on);
             data.direct(group, lognormal, level, on);
+            data.direct(group, inverse_gaussian, level, on);
             data.plan(group, gamma, level, on);
             data.plan(group, lognormal, level, on);
+            data.plan(group, inverse_gaussian, level, on);
         }
         data.per_element(group);
     }
@@ -226,6 +236,9 @@ impl<T: Precision> Data<T> {
         measure("per_element-gamma", PerElement::new(Family::Gamma, &[&k, &theta]).unwrap());
         let (mu, sigma) = (column(&|s| -0.5 * s * s), column(&|s| s));
         measure("per_element-lognormal", PerElement::new(Family::LogNormal, &[&mu, &sigma]).unwrap());
+        let (mean, shape) = (column(&|_| 1.0), column(&|s| (s * s).recip()));
+        let each = PerElement::new(Family::InverseGaussian, &[&mean, &shape]).unwrap();
+        measure("per_element-inverse_gaussian", each);
     }
 
     /// Preparation of a plan for parameters that have moved.
@@ -247,6 +260,7 @@ impl<T: Precision> Data<T> {
     fn preparations(group: &mut Group<'_>) {
         for level in Level::available() {
             Self::prepare(group, "gamma", [0.25, 0.26].map(gamma), level);
+            Self::prepare(group, "inverse_gaussian", [0.25, 0.26].map(inverse_gaussian), level);
             for sigma in [0.1, 0.5, 1.0] {
                 if sigma == 0.5 || level == Level::best() {
                     let betas = [sigma, 0.99 * sigma].map(lognormal);

@@ -9,7 +9,7 @@
 //! also sum the gradient in the parameters. The copy moves 6 bytes per element, 12 with reading. A sample is
 //! several passes in one submission.
 
-#[allow(dead_code)] // the other kinds
+#[allow(dead_code, reason = "the other kinds")]
 #[path = "support/margins.rs"]
 mod margins;
 
@@ -18,8 +18,8 @@ use prefstrength::batch::{Batch, Rows};
 use prefstrength::gpu::wgpu::{
     Buffer, BufferDescriptor, BufferUsages, CommandEncoder, CommandEncoderDescriptor, PollType,
 };
-use prefstrength::gpu::{Family, Gpu, GpuError, PerElement, Plan, Resident};
-use prefstrength::{Fixed, Gamma, LogNormal};
+use prefstrength::gpu::{Gpu, GpuError, Parameters, PerElement, Plan, Resident};
+use prefstrength::{Family, Fixed, Gamma, LogNormal};
 use std::hint::black_box;
 
 /// Margins as in training.
@@ -82,10 +82,11 @@ fn kernels(c: &mut Criterion, gpu: &Gpu, n: usize) {
     let lognormal = Plan::new(gpu, &LogNormal::from_mean_cv(1.0, 0.5).expect("valid")).expect("plan");
     resident(c, gpu, "lognormal-shared", n, |encoder| lognormal.encode(encoder, &summed).expect("encoded"));
     let (shape, scale) = (upload(gpu, &vec![4.0; n]), upload(gpu, &vec![0.25; n]));
-    let family = Family::Gamma(shape.as_entire_buffer_binding(), scale.as_entire_buffer_binding());
+    let bindings = [&shape, &scale].map(|buffer| buffer.as_entire_buffer_binding());
+    let parameters = Parameters::native(Family::Gamma, bindings);
     let each = PerElement::new(gpu);
     resident(c, gpu, "gamma-per_element", n, |encoder| {
-        each.encode(encoder, &family, &rows).expect("encoded")
+        each.encode(encoder, &parameters, &rows).expect("encoded")
     });
 }
 

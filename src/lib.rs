@@ -35,6 +35,8 @@
 //! is the file of the x86 vector registers.
 
 #![cfg_attr(not(feature = "std"), no_std)]
+#![cfg_attr(docsrs, feature(doc_cfg))]
+#![allow(unnameable_types, reason = "that a caller cannot name what a family is made of is its seal")]
 
 #[cfg(not(any(feature = "std", feature = "libm")))]
 compile_error!("prefstrength needs the feature `std` (default) or `libm` for its floating-point functions");

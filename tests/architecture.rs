@@ -116,7 +116,7 @@ fn check(rows: &[Vec<String>], source: &Source) -> Vec<String> {
     let mut graph: BTreeMap<&str, BTreeSet<String>> = BTreeMap::new();
     for (file, module) in &source.files {
         for import in &module.imports {
-            let Some(target) = source.resolve(file, import, 0) else { continue };
+            let Some(target) = source.resolve(import, 0) else { continue };
             if target == *file {
                 continue;
             }
@@ -220,7 +220,7 @@ impl Source {
     }
 
     /// The file that defines what a path from the root of the crate names.
-    fn resolve(&self, from: &str, path: &[String], depth: usize) -> Option<String> {
+    fn resolve(&self, path: &[String], depth: usize) -> Option<String> {
         let mut module = 0;
         while module < path.len() && self.file_of(&path[..=module]).is_some() {
             module += 1;
@@ -229,7 +229,7 @@ impl Source {
         let Some(name) = path.get(module) else { return Some(file) };
         let passed_on = self.files[&file].exports.iter().find(|(export, _)| export == name);
         match passed_on {
-            Some((_, to)) if depth < 8 => self.resolve(from, to, depth + 1),
+            Some((_, to)) if depth < 8 => self.resolve(to, depth + 1),
             _ => Some(file),
         }
     }

@@ -84,6 +84,8 @@
 //!
 //! This crate allocates: tables of p(β), and buffers of a few thousand numbers; margins are streamed, pairs are kept.
 
+#![cfg_attr(docsrs, feature(doc_cfg))]
+
 mod calibration;
 mod cholesky;
 mod compare;

@@ -14,6 +14,11 @@ use crate::kernel::{Coordinates, Goal, Integral, KernelParams};
 use crate::level::Level;
 use crate::loss::{Smoothing, row};
 
+/// What a kernel of the device takes: the family, whether parameters and derivatives are mean and cv, and the
+/// slices of the parameters.
+#[cfg(feature = "gpu")]
+pub(crate) type DeviceParameters<'a, T> = (Family, bool, [Option<&'a [T]>; 2]);
+
 /// Parameters of p(β) for every element of a batch; derivatives in them go to
 /// [`Rows::d_params`], and are not summed.
 ///
@@ -138,10 +143,9 @@ impl<'a, T: Number> PerElement<'a, T> {
         }
     }
 
-    /// The family, whether parameters and derivatives are mean and cv, and the slices of the parameters; `None`
-    /// where the device has no kernel for the coordinates.
+    /// `None` where the device has no kernel for the coordinates.
     #[cfg(feature = "gpu")]
-    pub(crate) fn for_device(&self) -> Option<(Family, bool, [Option<&'a [T]>; 2])> {
+    pub(crate) fn for_device(&self) -> Option<DeviceParameters<'a, T>> {
         let [first, second] = self.given.slices();
         match (self.given, self.coordinates) {
             (Given::Native(_), Coordinates::Native) => {

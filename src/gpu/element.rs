@@ -108,7 +108,7 @@ impl PerElement {
                 let nll = nll.iter().map(|&x| f64::from(x)).sum();
                 Sums { weight: weight(&block), nll, d_params: [0.0; 2] }
             };
-            sums = sums + these;
+            sums += these;
         }
         found.write(rows);
         Ok(sums)

@@ -104,7 +104,7 @@ impl<S: Strength<f32>> Plan<S> {
                 let d_params = batch::chain(self.plan.params().jacobian, [elastic, spread]);
                 Sums { weight: weight(&block), nll, d_params }
             };
-            sums = sums + these;
+            sums += these;
         }
         found.write(rows);
         Ok(sums)

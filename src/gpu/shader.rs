@@ -75,17 +75,23 @@ fn general() -> String {
     text
 }
 
+/// A prefix, and the text of what begins with it.
+type Source = (&'static str, fn() -> String);
+
 macro_rules! sources {
     ($($family:ident, $module:ident, $gradient:ident, $name:literal, $parameters:tt;)*) => {
         /// The prefix of every family's functions, and the text with them.
-        const SOURCES: [(&str, fn() -> String); Family::COUNT] =
+        const SOURCES: [Source; Family::COUNT] =
             [$((stringify!($module), crate::family::$module::wgsl::source)),*];
     };
 }
 families! { sources }
 
+/// Names with types.
+type Fields = &'static [(&'static str, &'static str)];
+
 /// What a family's text must define: `<prefix>_<name>(parameters) -> result`, in the order of `Family::ALL`.
-const FUNCTIONS: [(&str, &[(&str, &str)], &str); 7] = [
+const FUNCTIONS: [(&str, Fields, &str); 7] = [
     ("covers", &[("w", "f32"), ("shape", "f32")], "bool"),
     ("logit", &[("w", "f32"), ("shape", "f32")], "Logit"),
     ("elastic_at_infinity", &[("shape", "f32"), ("share", "f32")], "u32"),

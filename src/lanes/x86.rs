@@ -4,7 +4,7 @@
 //! The register types are private: generic code meets them as [`Isa::F32`] and [`Isa::F64`] inside
 //! [`Avx2::enter`] and [`Avx512::enter`] alone, and these are methods of tokens that only a successful
 //! detection hands out. So wherever an operation of a register runs, the machine has the instruction.
-#![allow(unsafe_code)]
+#![allow(unsafe_code, reason = "intrinsics; each use says why it is sound")]
 
 use super::{Isa, Lanes, MAX_LANES, Scalar, Vectorised};
 use core::arch::x86_64::*;
@@ -74,12 +74,20 @@ impl Isa for Avx512Registers {
     type F64 = F64x8;
 }
 
-/// An intrinsic, where its feature is proven.
+/// Intrinsics on registers alone.
 macro_rules! op {
     ($e:expr) => {
         // SAFETY: values of the register types exist only inside `on_avx2` and `on_avx512` (see the
-        // head of this file), so the machine has the instruction. The loads and stores among them
-        // stay within the slice or array that they were given (asserted beside each).
+        // head of this file), so the machine has the instruction. It touches no memory.
+        unsafe { $e }
+    };
+}
+
+/// An intrinsic that reads or writes memory: as many numbers from the pointer on as its register has lanes.
+macro_rules! memory {
+    ($e:expr) => {
+        // SAFETY: the machine has the instruction, as above. The pointer is that of an array of at least so many
+        // numbers, by its type or by the check beside it; the unaligned forms ask for no alignment.
         unsafe { $e }
     };
 }
@@ -99,12 +107,14 @@ macro_rules! operators {
 /// Everything that the four register types share but for names.
 macro_rules! register {
     (
-        $v:ident($r:ident), $t:ident x $n:literal,
-        $add:ident $sub:ident $mul:ident $div:ident $fma:ident $sqrt:ident $max:ident $min:ident
-        $set1:ident $loadu:ident $storeu:ident,
-        $xor:ident $and:ident $or:ident ($cast:ident $back:ident) $set_bits:ident($bits:ident)
-        $iadd:ident $isll:ident $isrl:ident $mantissa:literal $two:literal $bias:literal,
-        $isub:ident $imax:ident $imin:ident $istore:ident pieces $piece:literal above $above:literal
+        $v:ident($r:ident): $n:literal lanes of $t:ident,
+        add $add:ident, sub $sub:ident, mul $mul:ident, div $div:ident, fma $fma:ident, sqrt $sqrt:ident,
+        max $max:ident, min $min:ident, splat $set1:ident, load $loadu:ident, store $storeu:ident;
+        bits of $bits:ident: xor $xor:ident, and $and:ident, or $or:ident, to $cast:ident, from $back:ident,
+        splat $set_bits:ident, add $iadd:ident, shift_left $isll:ident, shift_right $isrl:ident, sub_32 $isub:ident,
+        max_32 $imax:ident, min_32 $imin:ident, store $istore:ident;
+        mantissa $mantissa:literal, two_to_it $two:literal, bias $bias:literal, piece_bits $piece:literal,
+        above $above:literal
     ) => {
         #[derive(Clone, Copy)]
         struct $v($r);
@@ -126,12 +136,12 @@ macro_rules! register {
             #[inline(always)]
             fn load(from: &[$t]) -> Self {
                 let from: &[$t; $n] = from.first_chunk().expect("a slice of at least N");
-                Self(op!($loadu(from.as_ptr())))
+                Self(memory!($loadu(from.as_ptr())))
             }
             #[inline(always)]
             fn store(self, to: &mut [$t]) {
                 let to: &mut [$t; $n] = to.first_chunk_mut().expect("a slice of at least N");
-                op!($storeu(to.as_mut_ptr(), self.0));
+                memory!($storeu(to.as_mut_ptr(), self.0));
             }
             #[inline(always)]
             fn mul_add(self, a: Self, b: Self) -> Self {
@@ -179,7 +189,7 @@ macro_rules! register {
                 let piece = op!($imin($imax(piece, $set_bits(0)), $set_bits(last as $bits)));
                 let mut lanes = [0 as $bits; $n];
                 // In bounds: one register into an array of its size.
-                op!($istore(lanes.as_mut_ptr().cast(), piece));
+                memory!($istore(lanes.as_mut_ptr().cast(), piece));
                 for (index, lane) in index.iter_mut().zip(lanes) {
                     *index = lane as u32;
                 }
@@ -271,8 +281,8 @@ macro_rules! register {
         ) -> [[Self; 3]; 2] {
             // In bounds: one register from an array of its size; the permutation uses five bits of an index.
             let index = [
-                op!(_mm512_loadu_si512(index[0].as_ptr().cast())),
-                op!(_mm512_loadu_si512(index[1].as_ptr().cast())),
+                memory!(_mm512_loadu_si512(index[0].as_ptr().cast())),
+                memory!(_mm512_loadu_si512(index[1].as_ptr().cast())),
             ];
             let mut value = [[t[0]; 3]; 2];
             for j in (0..D).rev() {
@@ -368,36 +378,40 @@ macro_rules! register {
 }
 
 register!(
-    F32x8(__m256), f32 x 8,
-    _mm256_add_ps _mm256_sub_ps _mm256_mul_ps _mm256_div_ps _mm256_fmadd_ps _mm256_sqrt_ps _mm256_max_ps _mm256_min_ps
-    _mm256_set1_ps _mm256_loadu_ps _mm256_storeu_ps,
-    _mm256_xor_si256 _mm256_and_si256 _mm256_or_si256 (_mm256_castps_si256 _mm256_castsi256_ps) _mm256_set1_epi32(i32)
-    _mm256_add_epi32 _mm256_slli_epi32 _mm256_srli_epi32 23 8_388_608.0 127.0,
-    _mm256_sub_epi32 _mm256_max_epi32 _mm256_min_epi32 _mm256_storeu_si256 pieces 1 above 22
+    F32x8(__m256): 8 lanes of f32,
+    add _mm256_add_ps, sub _mm256_sub_ps, mul _mm256_mul_ps, div _mm256_div_ps, fma _mm256_fmadd_ps, sqrt _mm256_sqrt_ps,
+    max _mm256_max_ps, min _mm256_min_ps, splat _mm256_set1_ps, load _mm256_loadu_ps, store _mm256_storeu_ps;
+    bits of i32: xor _mm256_xor_si256, and _mm256_and_si256, or _mm256_or_si256, to _mm256_castps_si256, from _mm256_castsi256_ps,
+    splat _mm256_set1_epi32, add _mm256_add_epi32, shift_left _mm256_slli_epi32, shift_right _mm256_srli_epi32, sub_32 _mm256_sub_epi32,
+    max_32 _mm256_max_epi32, min_32 _mm256_min_epi32, store _mm256_storeu_si256;
+    mantissa 23, two_to_it 8_388_608.0, bias 127.0, piece_bits 1, above 22
 );
 register!(
-    F64x4(__m256d), f64 x 4,
-    _mm256_add_pd _mm256_sub_pd _mm256_mul_pd _mm256_div_pd _mm256_fmadd_pd _mm256_sqrt_pd _mm256_max_pd _mm256_min_pd
-    _mm256_set1_pd _mm256_loadu_pd _mm256_storeu_pd,
-    _mm256_xor_si256 _mm256_and_si256 _mm256_or_si256 (_mm256_castpd_si256 _mm256_castsi256_pd) _mm256_set1_epi64x(i64)
-    _mm256_add_epi64 _mm256_slli_epi64 _mm256_srli_epi64 52 4_503_599_627_370_496.0 1023.0,
-    _mm256_sub_epi32 _mm256_max_epi32 _mm256_min_epi32 _mm256_storeu_si256 pieces 2 above 50
+    F64x4(__m256d): 4 lanes of f64,
+    add _mm256_add_pd, sub _mm256_sub_pd, mul _mm256_mul_pd, div _mm256_div_pd, fma _mm256_fmadd_pd, sqrt _mm256_sqrt_pd,
+    max _mm256_max_pd, min _mm256_min_pd, splat _mm256_set1_pd, load _mm256_loadu_pd, store _mm256_storeu_pd;
+    bits of i64: xor _mm256_xor_si256, and _mm256_and_si256, or _mm256_or_si256, to _mm256_castpd_si256, from _mm256_castsi256_pd,
+    splat _mm256_set1_epi64x, add _mm256_add_epi64, shift_left _mm256_slli_epi64, shift_right _mm256_srli_epi64, sub_32 _mm256_sub_epi32,
+    max_32 _mm256_max_epi32, min_32 _mm256_min_epi32, store _mm256_storeu_si256;
+    mantissa 52, two_to_it 4_503_599_627_370_496.0, bias 1023.0, piece_bits 2, above 50
 );
 register!(
-    F32x16(__m512), f32 x 16,
-    _mm512_add_ps _mm512_sub_ps _mm512_mul_ps _mm512_div_ps _mm512_fmadd_ps _mm512_sqrt_ps _mm512_max_ps _mm512_min_ps
-    _mm512_set1_ps _mm512_loadu_ps _mm512_storeu_ps,
-    _mm512_xor_si512 _mm512_and_si512 _mm512_or_si512 (_mm512_castps_si512 _mm512_castsi512_ps) _mm512_set1_epi32(i32)
-    _mm512_add_epi32 _mm512_slli_epi32 _mm512_srli_epi32 23 8_388_608.0 127.0,
-    _mm512_sub_epi32 _mm512_max_epi32 _mm512_min_epi32 _mm512_storeu_si512 pieces 1 above 22
+    F32x16(__m512): 16 lanes of f32,
+    add _mm512_add_ps, sub _mm512_sub_ps, mul _mm512_mul_ps, div _mm512_div_ps, fma _mm512_fmadd_ps, sqrt _mm512_sqrt_ps,
+    max _mm512_max_ps, min _mm512_min_ps, splat _mm512_set1_ps, load _mm512_loadu_ps, store _mm512_storeu_ps;
+    bits of i32: xor _mm512_xor_si512, and _mm512_and_si512, or _mm512_or_si512, to _mm512_castps_si512, from _mm512_castsi512_ps,
+    splat _mm512_set1_epi32, add _mm512_add_epi32, shift_left _mm512_slli_epi32, shift_right _mm512_srli_epi32, sub_32 _mm512_sub_epi32,
+    max_32 _mm512_max_epi32, min_32 _mm512_min_epi32, store _mm512_storeu_si512;
+    mantissa 23, two_to_it 8_388_608.0, bias 127.0, piece_bits 1, above 22
 );
 register!(
-    F64x8(__m512d), f64 x 8,
-    _mm512_add_pd _mm512_sub_pd _mm512_mul_pd _mm512_div_pd _mm512_fmadd_pd _mm512_sqrt_pd _mm512_max_pd _mm512_min_pd
-    _mm512_set1_pd _mm512_loadu_pd _mm512_storeu_pd,
-    _mm512_xor_si512 _mm512_and_si512 _mm512_or_si512 (_mm512_castpd_si512 _mm512_castsi512_pd) _mm512_set1_epi64(i64)
-    _mm512_add_epi64 _mm512_slli_epi64 _mm512_srli_epi64 52 4_503_599_627_370_496.0 1023.0,
-    _mm512_sub_epi32 _mm512_max_epi32 _mm512_min_epi32 _mm512_storeu_si512 pieces 2 above 50
+    F64x8(__m512d): 8 lanes of f64,
+    add _mm512_add_pd, sub _mm512_sub_pd, mul _mm512_mul_pd, div _mm512_div_pd, fma _mm512_fmadd_pd, sqrt _mm512_sqrt_pd,
+    max _mm512_max_pd, min _mm512_min_pd, splat _mm512_set1_pd, load _mm512_loadu_pd, store _mm512_storeu_pd;
+    bits of i64: xor _mm512_xor_si512, and _mm512_and_si512, or _mm512_or_si512, to _mm512_castpd_si512, from _mm512_castsi512_pd,
+    splat _mm512_set1_epi64, add _mm512_add_epi64, shift_left _mm512_slli_epi64, shift_right _mm512_srli_epi64, sub_32 _mm512_sub_epi32,
+    max_32 _mm512_max_epi32, min_32 _mm512_min_epi32, store _mm512_storeu_si512;
+    mantissa 52, two_to_it 4_503_599_627_370_496.0, bias 1023.0, piece_bits 2, above 50
 );
 
 impl F32x16 {
@@ -420,11 +434,11 @@ fn rows_f32<const D: usize>(rows: &[[[f32; 4]; D]], index: &[u32; MAX_LANES], t:
     let mut value = [op!(_mm_setzero_ps()); 8];
     for lane in 0..8 {
         // In bounds, here and below: four f32 of an array of four.
-        value[lane] = op!(_mm_loadu_ps(row[lane][D - 1].as_ptr()));
+        value[lane] = memory!(_mm_loadu_ps(row[lane][D - 1].as_ptr()));
     }
     for j in (0..D - 1).rev() {
         for lane in 0..8 {
-            let c = op!(_mm_loadu_ps(row[lane][j].as_ptr()));
+            let c = memory!(_mm_loadu_ps(row[lane][j].as_ptr()));
             value[lane] = op!(_mm_fmadd_ps(value[lane], _mm_set1_ps(at[lane]), c));
         }
     }
@@ -452,11 +466,11 @@ fn rows_f64<const D: usize>(rows: &[[[f64; 4]; D]], index: &[u32; MAX_LANES], t:
     let mut v = [op!(_mm256_setzero_pd()); 4];
     for lane in 0..4 {
         // In bounds, here and below: four f64 of an array of four.
-        v[lane] = op!(_mm256_loadu_pd(row[lane][D - 1].as_ptr()));
+        v[lane] = memory!(_mm256_loadu_pd(row[lane][D - 1].as_ptr()));
     }
     for j in (0..D - 1).rev() {
         for lane in 0..4 {
-            let c = op!(_mm256_loadu_pd(row[lane][j].as_ptr()));
+            let c = memory!(_mm256_loadu_pd(row[lane][j].as_ptr()));
             v[lane] = op!(_mm256_fmadd_pd(v[lane], _mm256_set1_pd(at[lane]), c));
         }
     }

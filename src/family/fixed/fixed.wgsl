@@ -1,6 +1,6 @@
 // src/family/fixed/lanes.rs.
 
-fn fixed_logit(w: f32) -> Logit {
+fn fixed_logit(w: f32, shape: f32) -> Logit {
     let e = exp_neg_parts(-w);
     let half = 0.5 * w;
     return Logit(w, 1.0, (half * w) * (e.one_minus * logistic(e.exp).upper));

@@ -117,7 +117,7 @@ impl<T: Real> Gamma<T> {
     #[doc(alias = "inverse_cdf")]
     #[must_use]
     pub fn quantile(&self, p: T) -> T {
-        let atom = (self.v == 0.0).then(|| self.mean);
+        let atom = (self.v == 0.0).then_some(self.mean);
         let inside = |p| {
             // 1 − p is exact.
             let target = if p <= 0.5 { p } else { 1.0 - p };

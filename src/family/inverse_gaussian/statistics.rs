@@ -300,7 +300,9 @@ fn erfcx(x: f64) -> f64 {
 /// erfcx(X) − erfcx(X + δ) for X ≥ −1, δ > 0, `end` = X + δ as it is known best; 2e-15.
 fn difference(x: f64, delta: f64, end: f64) -> f64 {
     let tau = scale(x);
-    if !(delta * tau < 1.0) {
+    let apart = delta * tau;
+    // NaN: an infinite distance.
+    if apart >= 1.0 || apart.is_nan() {
         // The second is less than half of the first.
         return if x < 0.0 { 2.0 * exp(x * x) - erfcx(-x) } else { erfcx(x) } - erfcx(end);
     }

@@ -205,7 +205,7 @@ impl Start {
         const DOWN: f64 = f64::from_bits((1023 - 600) << 52);
         const UP: f64 = f64::from_bits((1023 + 600) << 52);
         let c = if x < f64::INFINITY { x * v } else { (mean * DOWN * size) * (v * UP) };
-        if !(c < HUGE) {
+        if c >= HUGE || c.is_nan() {
             return Self::huge(at, c);
         }
         let c2 = if x < LIMIT && v < LIMIT && c > 1e-270 { two_prod(x, v) } else { (c, 0.0) };

@@ -6,7 +6,6 @@ use crate::lanes::polynomials::{COS_F32, SIN_F32};
 use crate::math::tables::BOOLE;
 use crate::wgsl::{constants, integers, literal, poly};
 use std::fmt::Write as _;
-use std::format;
 use std::string::String;
 
 /// Constants, `inverse_gaussian_tail` and `inverse_gaussian_logit`; after `elementary.wgsl` and `logit.wgsl`.

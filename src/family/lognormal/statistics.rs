@@ -98,7 +98,7 @@ impl<T: Real> LogNormal<T> {
     #[doc(alias = "inverse_cdf")]
     #[must_use]
     pub fn quantile(&self, p: T) -> T {
-        let atom = (self.sigma == 0.0).then(|| self.median);
+        let atom = (self.sigma == 0.0).then_some(self.median);
         let inside = |p| self.at(times(normal_quantile(p), self.sigma));
         T::from_f64(quantile(p.to_f64(), atom, inside))
     }

@@ -1,5 +1,5 @@
 //! What the tests share: reference vectors, and the one table of tolerances.
-#![allow(dead_code, unreachable_pub)] // shared by several test crates
+#![allow(dead_code, unreachable_pub, reason = "shared by several test crates")]
 
 pub mod batch;
 pub mod dd;

@@ -6,7 +6,7 @@ use core::fmt::{Result, Write};
 use prefstrength::canonical::{self, Tail};
 use prefstrength::lerch::{lerch_phi_m1, lerch_phi_m1_gradient, lerch_phi_m1_scaled, ln_lerch_phi_m1};
 use prefstrength::math::{log_sigmoid, sigmoid, softplus};
-use prefstrength::{Fixed, Gamma, LogNormal, Real, Smoothing, Strength};
+use prefstrength::{Coordinates, Fixed, Gamma, InverseGaussian, LogNormal, Real, Smoothing, Strength};
 
 const INF: f64 = f64::INFINITY;
 
@@ -82,7 +82,7 @@ macro_rules! strength {
 }
 
 macro_rules! families {
-    ($out:ident, $t:ty, $fixed:literal, $gamma:literal, $lognormal:literal) => {{
+    ($out:ident, $t:ty, $fixed:literal, $gamma:literal, $lognormal:literal, $inverse_gaussian:literal) => {{
         for b in [0.0, 0.1, 1.0, 1e30] {
             strength!($out, $fixed, $t, [b, 0.0], Fixed::<$t>::new(b as $t).unwrap(), d_beta);
         }
@@ -110,6 +110,27 @@ macro_rules! families {
                 LogNormal::<$t>::from_mean_cv(mean, cv).unwrap(),
                 d_mu,
                 d_sigma
+            );
+            strength!(
+                $out,
+                $inverse_gaussian,
+                $t,
+                p,
+                InverseGaussian::<$t>::from_mean_cv(mean, cv).unwrap(),
+                d_mean,
+                d_shape
+            );
+        }
+        for p in [[0.1, 0.1], [1.0, 4.0], [0.1, 1e-3], [1.0, 1e-4], [20.0, 0.3], [1e-3, 1e6], [1e30, 1e30]] {
+            let [mean, shape] = p.map(|x| x as $t);
+            strength!(
+                $out,
+                $inverse_gaussian,
+                $t,
+                p,
+                InverseGaussian::<$t>::from_mean_shape(mean, shape).unwrap(),
+                d_mean,
+                d_shape
             );
         }
         for p in [[-2.3, 0.5], [0.0, 1.0], [3.0, 2.5], [0.5, 1e-6], [-20.0, 6.0], [0.0, 12.0], [-690.0, 0.3]]
@@ -152,6 +173,7 @@ pub(crate) fn evaluate(out: &mut impl Write) -> Result {
         for v in [0.0, 1e-320, 1e-9, 0.01, 0.25, 1.0, 7.0, 1e4, 1e60, 1e200, INF, -1.0, f64::NAN] {
             line(out, "canonical/gamma", [x, v], tail(&canonical::gamma(x, v)))?;
             line(out, "canonical/lognormal", [x, v], tail(&canonical::lognormal(x, v)))?;
+            line(out, "canonical/inverse_gaussian", [x, v], tail(&canonical::inverse_gaussian(x, v)))?;
         }
     }
     let arguments =
@@ -165,7 +187,7 @@ pub(crate) fn evaluate(out: &mut impl Write) -> Result {
             line(out, "lerch/gradient", [s, a], [phi.value, phi.d_s, phi.d_a, phi.scaled, phi.ln])?;
         }
     }
-    families!(out, f64, "f64/fixed", "f64/gamma", "f64/lognormal");
-    families!(out, f32, "f32/fixed", "f32/gamma", "f32/lognormal");
+    families!(out, f64, "f64/fixed", "f64/gamma", "f64/lognormal", "f64/inverse_gaussian");
+    families!(out, f32, "f32/fixed", "f32/gamma", "f32/lognormal", "f32/inverse_gaussian");
     Ok(())
 }
