@@ -22,8 +22,8 @@ use std::process::ExitCode;
 /// positive where the policy agrees with the choice. Plain DPO says that the
 /// chosen answer is chosen with probability σ(βD), with one strength β for all
 /// choices. If β varies from choice to choice, with a distribution p(β), it is
-/// E[σ(βD)]. This tool fits p(β) by maximum likelihood in three families (Fixed:
-/// one β, plain DPO; Gamma; LogNormal), and tests whether its spread (cv,
+/// E[σ(βD)]. This tool fits p(β) by maximum likelihood in several families, of
+/// which Fixed is plain DPO with one β, and tests whether its spread (cv,
 /// standard deviation over mean) is more than chance.
 ///
 ///   prefstrength fit margins.csv            p(β) for margins that a trained policy gives

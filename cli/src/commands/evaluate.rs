@@ -14,14 +14,21 @@ use std::io::Write;
 use std::path::PathBuf;
 use std::process::ExitCode;
 
+/// The columns of each family, for the help.
+fn parameter_columns() -> String {
+    let columns = Family::ALL.map(|family| format!("  {family}: {}", family.symbols().join(",")));
+    format!("Columns of parameters, beside `margin`:\n{}\n  --family: mean,cv", columns.join("\n"))
+}
+
 /// Losses, gradients and posteriors for the rows of a table, each with its own parameters.
 ///
-/// The table has `margin` and either `k,theta` (Gamma), `mu,sigma` (LogNormal) or `beta` (Fixed), or, with --family,
-/// `mean,cv`. The output is CSV: other columns pass through, and results are appended as columns: shortest decimals
-/// that parse back to the same number.
+/// The table has `margin` and the columns of a family's parameters, listed below; with --family, `mean,cv`. The output
+/// is CSV: other columns pass through, and results are appended as columns: shortest decimals that parse back to the
+/// same number.
 ///
 /// Example: prefstrength evaluate rows.csv --path direct -o results.csv
 #[derive(Args, Debug)]
+#[command(after_help = parameter_columns())]
 pub(crate) struct EvaluateArgs {
     /// A CSV, JSON lines or Parquet file; - is standard input.
     #[arg(default_value = "-")]

@@ -17,8 +17,8 @@ use std::process::ExitCode;
 /// Fit p(β) to margins of a trained policy, and test whether its spread is real.
 ///
 /// Reads a table with a column of margins, D = log-ratio of the chosen answer
-/// minus that of the rejected one, one row per preference pair, and fits Fixed
-/// (plain DPO), Gamma and LogNormal strengths. Prints for each family the
+/// minus that of the rejected one, one row per preference pair, and fits a
+/// strength of each family; Fixed is plain DPO. Prints for each the
 /// log-likelihood, mean and cv of β with standard errors, the likelihood ratio
 /// against plain DPO with its p-value, AIC and BIC; then a score test of
 /// heterogeneity, the verdict, the calibration (are choices as frequent as

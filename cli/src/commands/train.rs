@@ -18,8 +18,8 @@ use std::process::ExitCode;
 ///
 /// Reads a table with one row per pair: features of the chosen answer minus those
 /// of the rejected one, by default all columns named f1, f2, …; the margin is
-/// w·f. Fits w and a Fixed, Gamma or LogNormal strength with E[β] = 1 (a scale of
-/// β is one of w) by maximum likelihood, and reports as `fit` does, with w.
+/// w·f. Fits w and a strength of each family, with E[β] = 1 (a scale of β is one
+/// of w), by maximum likelihood, and reports as `fit` does, with w.
 ///
 /// A column group_id (or --group) tells who chose: standard errors and tests then
 /// allow for the dependence of choices of one group where they say so,

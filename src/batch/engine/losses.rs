@@ -44,44 +44,63 @@ impl<V: Lanes> Loss<V> {
     }
 }
 
+/// e = e^{−ℓ} of a register.
+struct Decay<V> {
+    /// e, times 2ⁿ in lanes where it may be subnormal.
+    e: V,
+    /// 2⁻ⁿ in those lanes, 1 in the others.
+    down: V,
+    /// Whether there are such lanes.
+    gradual: bool,
+}
+
 impl<T: Precision> Losses<'_, T> {
+    /// Without smoothing, and with ε = 1, the loss of a pair on the right side is proportional to e, and so are its
+    /// derivatives: down to subnormal numbers, of which `exp_neg` gives none. There 2ⁿ keeps e normal until the rows
+    /// are done. Elsewhere e is added to something, and where it underflows nothing feels it.
     #[inline(always)]
-    fn at<V: Lanes<Scalar = T>>(&self, d: V, g: usize, lane: usize) -> Loss<V> {
+    fn decay<V: Lanes<Scalar = T>>(&self, margin: V, logit: V) -> Decay<V> {
+        let (zero, one, low) = (V::splat(0.0), V::splat(1.0), V::splat(T::GRADUAL));
+        let (plain, flipped) = (self.epsilon.wide() == 0.0, self.epsilon.wide() == 1.0);
+        let normal = Decay { e: exp_neg(-logit), down: one, gradual: false };
+        if !(plain || flipped) || !low.any_lt(logit) {
+            return normal;
+        }
+        // Positive in the lanes in question.
+        let deep = low.select_lt(logit, if flipped { -margin } else { margin }, zero);
+        let (ln_power, power) = T::LIFT;
+        let lifted = logit - V::splat(ln_power);
+        let lifted = lifted.select_lt(V::splat(-T::EXP_RANGE[1]), exp_neg(-lifted), zero);
+        Decay {
+            e: zero.select_lt(deep, lifted, normal.e),
+            down: zero.select_lt(deep, V::splat(power), one),
+            gradual: zero.any_lt(deep),
+        }
+    }
+
+    /// Loss and derivatives of the register at a place, given its margins.
+    #[inline(always)]
+    fn losses_of<V: Lanes<Scalar = T>>(&self, margin: V, g: usize, lane: usize) -> Loss<V> {
         let (zero, one) = (V::splat(0.0), V::splat(1.0));
         let w: V = self.points.w.get(g, lane);
-        let value: V = self.logits.value.get(g, lane);
+        let logit: V = self.logits.value.get(g, lane);
         let slope: V = self.logits.slope.get(g, lane);
         let spread: V = self.logits.spread.get(g, lane);
-        let (plain, flipped) = (self.epsilon.wide() == 0.0, self.epsilon.wide() == 1.0);
-        // Where it underflows it stays at the smallest normal number, which nothing feels…
-        let mut e = exp_neg(-value);
-        let mut down = one;
-        let low = V::splat(T::GRADUAL);
-        let mut gradual = false;
-        // … but the results that are linear in it: there a power of two keeps it normal to the end. With
-        // smoothing ε takes its place.
-        if (plain || flipped) && low.any_lt(value) {
-            let deep = low.select_lt(value, if flipped { -d } else { d }, zero);
-            gradual = zero.any_lt(deep);
-            let (log, power) = T::LIFT;
-            let lifted = value - V::splat(log);
-            let lifted = lifted.select_lt(V::splat(-T::EXP_RANGE[1]), exp_neg(-lifted), zero);
-            e = zero.select_lt(deep, lifted, e);
-            down = zero.select_lt(deep, V::splat(power), one);
-        }
+        let Decay { e, down, gradual } = self.decay(margin, logit);
+        // σ(ℓ) and σ(−ℓ): `own` is that of the answer not chosen.
         let (upper, ln) = logistic(e);
         let lower = e * upper;
-        let own = d.select_lt(zero, upper, lower);
-        let (loss, r) = if plain {
-            (d.select_lt(zero, value, zero) + ln, own)
+        let own = margin.select_lt(zero, upper, lower);
+        let (loss, r) = if self.epsilon.wide() == 0.0 {
+            (margin.select_lt(zero, logit, zero) + ln, own)
         } else {
             let epsilon = V::splat(self.epsilon.wide());
-            let loss = d.select_lt(zero, one - epsilon, epsilon).mul_add(value, ln);
+            let loss = margin.select_lt(zero, one - epsilon, epsilon).mul_add(logit, ln);
             // (1 − ε)σ(∓ℓ) − εσ(±ℓ): without ε of both a difference would cancel at ε = 1.
-            let other = d.select_lt(zero, lower, upper);
+            let other = margin.select_lt(zero, lower, upper);
             (loss, (-epsilon).mul_add(other, (one - epsilon) * own))
         };
-        let against = d.select_lt(zero, r, -r);
+        let against = margin.select_lt(zero, r, -r);
         let d_margin = -(r * (slope * self.scales.unit(g, lane)));
         Loss { rows: [loss, d_margin, against * (slope * w), -(against * spread)], down, gradual }
     }
@@ -89,9 +108,10 @@ impl<T: Precision> Losses<'_, T> {
     /// The derivatives in the two parameters, from D ∂/∂D and ∂/∂v.
     #[inline(always)]
     fn params<V: Lanes<Scalar = T>>(&self, elastic: V, spread: V, g: usize, lane: usize) -> [V; 2] {
-        let (a, b): (V, V) = (self.scales.entry(0, g, lane), self.scales.entry(1, g, lane));
-        let (c, d): (V, V) = (self.scales.entry(2, g, lane), self.scales.entry(3, g, lane));
-        [a.mul_add(elastic, b * spread), c.mul_add(elastic, d * spread)]
+        // The rows of the Jacobian.
+        let (m00, m01): (V, V) = (self.scales.entry(0, g, lane), self.scales.entry(1, g, lane));
+        let (m10, m11): (V, V) = (self.scales.entry(2, g, lane), self.scales.entry(3, g, lane));
+        [m00.mul_add(elastic, m01 * spread), m10.mul_add(elastic, m11 * spread)]
     }
 }
 
@@ -151,7 +171,7 @@ impl<T: Precision> Vectorised for LossesAndSums<'_, T> {
         // A copy, so that the sums stay in registers.
         let mut partial = *self.totals.partial;
         registers!(T::On<I>, 0..margins.len().min(GROUPS), |g, lane| {
-            let loss = self.losses.at(T::On::<I>::load(&margins[g][lane..]), g, lane);
+            let loss = self.losses.losses_of(T::On::<I>::load(&margins[g][lane..]), g, lane);
             let [nll, d_margin, elastic, spread] = loss.rows;
             if with_params {
                 let [p0, p1] = self.losses.params(elastic, spread, g, lane);
@@ -187,7 +207,7 @@ impl<T: Precision> Vectorised for LossesOnly<'_, T> {
     fn run<I: Isa>(self) {
         let margins = self.losses.margins;
         registers!(T::On<I>, 0..margins.len().min(GROUPS), |g, lane| {
-            let loss = self.losses.at(T::On::<I>::load(&margins[g][lane..]), g, lane);
+            let loss = self.losses.losses_of(T::On::<I>::load(&margins[g][lane..]), g, lane);
             let [nll, d_margin, elastic, spread] = loss.rows;
             let [p0, p1] = self.losses.params(elastic, spread, g, lane);
             let [to_nll, to_d_margin, to_p0, to_p1] = &mut *self.results;

@@ -30,6 +30,8 @@ impl<T: Form> FamilyKernels<T> for Kernels {
     fn covers(shape: f64) -> bool {
         shape < T::V_MAX
     }
+    /// ln T's series in w has terms like n!(vw/π)ⁿ (docs/math.md §6): up to a part of 1/v those beyond the table's
+    /// degree are rounding. The numbers are the largest that kept the errors next to 0, found by trial.
     fn first_exponent(goal: Goal, v: f64) -> f64 {
         Float::log2(match goal {
             Goal::SingleTable => 1.0 / (1.0 + 6.0 * v),
