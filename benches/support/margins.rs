@@ -1,4 +1,4 @@
-//! Margins to measure with: deterministic, E[β] = 1.
+//! Margins to measure with: deterministic, E\[β\] = 1.
 
 use rand_chacha::ChaCha8Rng;
 use rand_chacha::rand_core::SeedableRng;

@@ -334,7 +334,7 @@ fn no_maximum_has_a_status() {
     let out = place.run("fit step.csv");
     assert_eq!(out.status.code(), Some(3));
     let text = String::from_utf8(out.stdout).unwrap();
-    contains(&text, &["no finite maximum (Gamma, LogNormal)", "> 5.00", "cannot tell how far β spreads"]);
+    contains(&text, &["no finite maximum (Gamma, LogNormal", "> 5.00", "cannot tell how far β spreads"]);
     let out = place.run("fit step.csv --json");
     let report: Value = serde_json::from_slice(&out.stdout).unwrap();
     assert_eq!((&report["verdict"], &report["is_fit"]), (&"no_maximum".into(), &false.into()));

@@ -7,7 +7,7 @@
 //!
 //! The margin of a pair is w·f, f = features of the chosen answer minus those of the rejected one,
 //! and its loss is −ln E[σ(β w·f)]. E[β] is fixed to 1, since a scale of β is one of w. Fixed is
-//! plain DPO; Gamma and LogNormal also learn the spread of β, their cv and σ.
+//! plain DPO; the other families also learn the spread of β: cv, or σ of a LogNormal.
 //!
 //! Without arguments this runs on simulated populations, half of them homogeneous: there the spread
 //! collapses to 0 in about every second sample and stays insignificant in the others, as theory has it.
@@ -76,7 +76,7 @@ fn print_table(
         let [family, ll, spread, error, true_spread, lr, p, size, iterations, gradient] = cells;
         writeln!(
             out,
-            "  {family:<9} {ll:>14} {spread:>11} {error:>6} {true_spread:>6} {lr:>8} {p:>7} {size:>8} \
+            "  {family:<15} {ll:>14} {spread:>11} {error:>6} {true_spread:>6} {lr:>8} {p:>7} {size:>8} \
              {iterations:>4} {gradient:>6}"
         )
     };
@@ -129,7 +129,7 @@ fn print_table(
 /// Eight weights a line.
 fn print_w(out: &mut impl Write, name: &str, w: &[f64]) -> io::Result<()> {
     for (i, line) in w.chunks(8).enumerate() {
-        write!(out, "  {:<12}", if i == 0 { format!("w {name}") } else { String::new() })?;
+        write!(out, "  {:<17}", if i == 0 { format!("w {name}") } else { String::new() })?;
         for w in line {
             write!(out, " {:>9}", number(*w))?;
         }

@@ -351,7 +351,7 @@ fn print_z(all: &[Tested]) {
 
 fn assert_size(shares: &[Share; 5], what: &str) {
     shares[0].assert(3.5..6.5, &format!("{what}, score test"));
-    // By the outer product: conservative. The verdict takes the better of two families.
+    // By the outer product: conservative. The verdict takes the best of the families.
     for (i, range) in [(1, 1.5..6.5), (2, 3.0..6.5), (3, 3.0..6.5), (4, 3.0..7.5)] {
         shares[i].assert(range, &format!("{what}, {}", TESTS[i]));
     }

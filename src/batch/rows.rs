@@ -3,7 +3,7 @@
 use super::error::{BatchError, length};
 
 /// Where results go: any of the losses, ∂/∂margin and ∂/∂(parameters), one per element. What is not asked
-/// for is not written; [`Sums`] come in any case.
+/// for is not written; [`Sums`](super::Sums) come in any case.
 ///
 /// ```
 /// use prefstrength::batch::Rows;
@@ -45,7 +45,7 @@ impl<'a, T> Rows<'a, T> {
         Self { d_margin: Some(to), ..self }
     }
 
-    /// Derivatives in each of the parameters, in the order of [`Sums::d_params`]: one slice for `Fixed` in
+    /// Derivatives in each of the parameters, in the order of [`Sums::d_params`](super::Sums::d_params): one slice for `Fixed` in
     /// its native coordinate, two otherwise.
     #[must_use]
     pub fn d_params<const N: usize>(self, to: [&'a mut [T]; N]) -> Self {

@@ -15,8 +15,8 @@ pub struct Sums {
     pub weight: f64,
     /// Σ of the losses.
     pub nll: f64,
-    /// Σ of the derivatives in the parameters: (shape, scale), (μ, σ), (β, 0), or what
-    /// [`Coordinates`](super::Coordinates) says. Zeros with parameters per element.
+    /// Σ of the derivatives in the parameters: (shape, scale), (μ, σ), (mean, λ), (β, 0), or
+    /// what [`Coordinates`](crate::Coordinates) says. Zeros with parameters per element.
     pub d_params: [f64; 2],
 }
 

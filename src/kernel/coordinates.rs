@@ -7,7 +7,7 @@ use super::tail::Nll;
 #[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
 #[non_exhaustive]
 pub enum Coordinates {
-    /// The family's own: (shape, scale), (μ, σ), or β.
+    /// The family's own: (shape, scale), (μ, σ), (mean, λ), or β.
     #[default]
     Native,
     /// (ln mean, ln cv), unconstrained; the second derivative is 0 at cv = 0.

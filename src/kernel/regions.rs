@@ -35,7 +35,7 @@ pub trait FamilyKernels<T: Limits> {
     /// docs/benchmarks.md.
     const BREAK_EVEN: usize;
     /// log₂ of the end of a table's first piece, from w = 0 on: where a polynomial of the table's degree still
-    /// reaches its precision, as found by `tests/batch_reference.rs`. `goal` tells whose table it is.
+    /// reaches its precision, as found by `tests/it/batch_reference.rs`. `goal` tells whose table it is.
     fn first_exponent(goal: Goal, shape: f64) -> f64;
     /// log₂ of unit/E\[β\]: the end of the first piece is stated for margins in units of the mean.
     fn unit_exponent(shape: f64) -> f64;

@@ -134,9 +134,10 @@ pub trait Strength<T: Real>: Dispatch + Copy + core::fmt::Debug + Send + Sync + 
     ///
     /// * NaN: NaN in every field. +∞: every field 0 (β = 0: loss ln 2, d_beta −∞).
     /// * −∞: loss ∞. [`Fixed`](crate::Fixed): d_margin −β, d_beta ∞. [`Gamma`](crate::Gamma): d_margin 0, d_shape ∞, d_scale k/θ.
-    ///   [`LogNormal`](crate::LogNormal): d_margin 0, d_mu ∞, d_sigma −∞. At v = 0 d_margin is −E\[β\]; at σ = 0 d_sigma
-    ///   is 0.
-    /// * A [`Gamma`](crate::Gamma) of v = 0 has no native parameters: take another gradient there.
+    ///   [`LogNormal`](crate::LogNormal): d_margin 0, d_mu ∞, d_sigma −∞. [`InverseGaussian`](crate::InverseGaussian):
+    ///   d_margin 0, d_mean λ/mean², d_shape ∞. At v = 0 d_margin is −E\[β\]; at σ = 0 d_sigma is 0.
+    /// * A [`Gamma`](crate::Gamma) and an [`InverseGaussian`](crate::InverseGaussian) of v = 0 have no native parameters:
+    ///   take another gradient there.
     /// * Max error: nll 4 eps, derivatives 8 (for D > 0 times 1 + |ln T|; d_sigma relative to the sum of
     ///   its two terms).
     ///

@@ -9,7 +9,7 @@ use crate::real::Real;
 pub struct Sample<T> {
     /// β.
     pub value: T,
-    /// ∂β/∂p in the native parameters: (shape, scale), (μ, σ), or β and a 0 in the second place.
+    /// ∂β/∂p in the native parameters: (shape, scale), (μ, σ), (mean, λ), or β and a 0 in the second place.
     pub d_params: [T; 2],
 }
 

@@ -720,7 +720,7 @@ fn refusals<T: Precision>(family: Family) {
     // A batch of another length than the parameters.
     let loss = family.per_element([&good, &good]).expect("valid");
     let mut nll = one(LEN + 1);
-    let slice = ["beta", "shape", "mu"][family as usize];
+    let slice = family.parameters()[0];
     assert_eq!(
         loss.evaluate(&Batch::new(&one(LEN + 1)), Rows::new().nll(&mut nll)),
         Err(BatchError::Length { slice, expected: LEN + 1, found: LEN })

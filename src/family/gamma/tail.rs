@@ -192,7 +192,7 @@ pub(crate) fn posterior(at: Point, negative: bool) -> (f64, f64, bool) {
 /// T(x, v) for B ~ Gamma(shape 1/v, scale v): T = (1 + c)⁻ᵏ S, the Lerch transcendent at −1, with
 /// k = 1/v, c = xv.
 ///
-/// * Domain: x ≥ 0, v ≥ 0; NaN outside. v = 0 is [`fixed`]; x = ∞ gives the limits.
+/// * Domain: x ≥ 0, v ≥ 0; NaN outside. v = 0 is [`fixed`](crate::canonical::fixed); x = ∞ gives the limits.
 /// * Max error: ln T 4 eps, −T_x/T 8 eps, T_v/T 24 eps (relative, eps = 2⁻⁵²).
 /// * Source: MixDPO, arXiv 2601.06180, the closed form for Gamma strengths.
 ///

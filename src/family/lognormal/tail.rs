@@ -441,7 +441,7 @@ pub(crate) fn posterior(at: &Point, negative: bool) -> (f64, f64, Option<f64>) {
 
 /// T(x, v) for ln B ~ Normal(−s²/2, s²), s² = ln(1 + v).
 ///
-/// * Domain: x ≥ 0, 0 ≤ v ≤ e¹⁴⁴ − 1 (s ≤ 12); NaN outside. v = 0 is [`fixed`]; x = ∞ gives the
+/// * Domain: x ≥ 0, 0 ≤ v ≤ e¹⁴⁴ − 1 (s ≤ 12); NaN outside. v = 0 is [`fixed`](crate::canonical::fixed); x = ∞ gives the
 ///   limits.
 /// * Max error: ln T, −T_x/T and T_v/T 16 eps (relative).
 /// * Source: MixDPO, arXiv 2601.06180; here by quadrature instead of Monte Carlo.
