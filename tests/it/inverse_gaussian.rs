@@ -231,3 +231,23 @@ fn round_trips() {
         assert!(!beta.entropy().is_nan() && beta.mode() > 0.0);
     }
 }
+
+/// ∂/∂λ where x³ or v ∂/∂v leave the normal numbers: by the leading term ∓D³m⁴(1 + 2v)/(8λ²) in rational arithmetic,
+/// exact to rounding there.
+#[test]
+fn small_derivatives_in_the_shape() {
+    let cases = [
+        (1.2889884463069017e-99, 2.703394585767634e-74, 3.277115212558007, -1.6617372765655421e-248),
+        (4.4291122185028845e-99, 8.87275281103702e-51, -0.1809098861703819, 3.6178194133583085e-297),
+        (1e-110, 1e-209, 1.0, -2.5000000000000003e+76),
+        (1e-300, 1e-240, -1e200, 1.2500000000000002e-121),
+    ];
+    for (mean, shape, margin, truth) in cases {
+        let found =
+            InverseGaussian::<f64>::from_mean_shape(mean, shape).expect("valid").nll_gradient(margin).d_shape;
+        assert!(
+            (found - truth).abs() <= 8.0 * EPS * truth.abs(),
+            "{found:e}, not {truth:e} at {mean:e} {shape:e} {margin}"
+        );
+    }
+}

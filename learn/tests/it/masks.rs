@@ -218,7 +218,7 @@ fn a_prior_bounds_the_spread_of_margins_as_of_pairs() {
         (0..4000).map(|i| f64::from(i % 40 + 1) * if i % 4 < 3 { 0.2 } else { -0.2 }).collect();
     let options = Options { prior_cv: Some(0.2), ..Options::default() };
     let comparison = learn::heterogeneity(&margins[..], &options).unwrap();
-    for family in [Family::Gamma, Family::LogNormal] {
+    for family in [Family::Gamma, Family::LogNormal, Family::InverseGaussian] {
         let fit = &comparison.fits[family];
         assert_eq!(fit.status, learn::FitStatus::Interior);
         assert!((fit.penalty - 0.5 * fit.strength.v() / 0.04).abs() < 1e-9 && fit.strength.cv() < 5.0);

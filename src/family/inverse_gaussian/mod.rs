@@ -32,6 +32,10 @@ gradient! {
 /// From this xv on D nll_D and v nll_v cancel by more than a factor of 3.
 const CANCELS: f64 = 4.0;
 
+/// Below these x and xv the loss is ln 2 with the first terms of its series, to rounding; x³ is still normal.
+const SMALL: f64 = 1e-90;
+const SMALL_C: f64 = 1e-10;
+
 impl<T: Real> Calculus for InverseGaussian<T> {
     fn tail_at(&self, size: f64, _second: bool, _: impl Key) -> Tail {
         tail::tail(self.point(size))
@@ -59,7 +63,19 @@ impl<T: Real> Calculus for InverseGaussian<T> {
             let by_x = if nll.plain { at.size * nll.d1 } else { nll.d1 / self.mean };
             at.signed(by_x) + nll.v_d_v / self.mean
         };
-        [nll.times(d_mean), -nll.times(nll.v_d_v / self.shape)]
+        let x = self.mean * at.size;
+        let c = x * self.v;
+        let d_shape = if x < SMALL && c < SMALL_C {
+            // The leading term D³m⁴(1 + 2v)/(8λ²), from x³ nothing of which may be a normal number.
+            let size = 0.125 * ((c * at.size) * c) * (1.0 + 2.0 * self.v);
+            if at.negative { size } else { -size }
+        } else if nll.v_d_v.abs() < f64::MIN_POSITIVE / f64::EPSILON && nll.d_v.abs() > nll.v_d_v.abs() {
+            // A tiny v, where λ is tiny too.
+            -nll.times((nll.d_v / self.shape) * self.v)
+        } else {
+            -nll.times(nll.v_d_v / self.shape)
+        };
+        [nll.times(d_mean), d_shape]
     }
     fn spread_slopes(&self, at: &Local, _: impl Key) -> (f64, f64) {
         (at.nll.times(at.nll.d_v), at.nll.times(at.nll.v_d_v))
