@@ -7,7 +7,7 @@ mod support;
 use prefstrength::Coordinates;
 use prefstrength::batch::{self, Batch, Direct, Rows, Sums};
 use prefstrength::gpu::{self, Gpu, GpuError, Resident, wgpu};
-use prefstrength::{AnyStrength, Fixed, Gamma, Level, LogNormal, Smoothing, Strength};
+use prefstrength::{AnyStrength, Fixed, Gamma, InverseGaussian, Level, LogNormal, Smoothing, Strength};
 use std::sync::OnceLock;
 use support::batch::{Family, Ways};
 use wgpu::{Buffer, BufferUsages};
@@ -187,6 +187,14 @@ fn shared_parameters_are_accurate() {
         found = larger(found, worst(Family::LogNormal, |_| [-0.2, sigma], &margins, &out));
     }
     report("lognormal, shared", found);
+    let mut found = [0.0; 3];
+    for v in [1e-6_f32, 0.01, 0.25, 1.0, 20.0, 400.0] {
+        let beta = InverseGaussian::from_mean_v(1.0, v).expect("valid");
+        let params = [beta.mean(), beta.shape()];
+        let (out, _) = run(&gpu, beta, &margins, 2);
+        found = larger(found, worst(Family::InverseGaussian, |_| params, &margins, &out));
+    }
+    report("inverse gaussian, shared", found);
     let (out, _) = run(&gpu, Fixed::new(0.7_f32).expect("valid"), &margins, 1);
     report("fixed, shared", worst(Family::Fixed, |_| [0.7, 0.0], &margins, &out));
 }
@@ -211,6 +219,13 @@ fn parameters_per_element_are_accurate() {
     report("lognormal, per element", worst(Family::LogNormal, |i| [mu[i], sigma[i]], &margins, &out));
     let total: f64 = out[0].iter().map(|&x| f64::from(x)).sum();
     assert!(close(sums.nll, total, 1e-9 * total) && sums.d_params == [0.0; 2]);
+    let (mean, shape) = (cycle(&[0.01, 0.3, 1.0, 20.0], 1), cycle(&[1e-3, 0.1, 1.0, 30.0, 1e4], 4));
+    let losses = batch::PerElement::new(Family::InverseGaussian, &[&mean, &shape]).expect("valid");
+    let (out, _) = rows(margins.len(), 2, |rows| on.evaluate(&losses, &batch, rows));
+    report(
+        "inverse gaussian, per element",
+        worst(Family::InverseGaussian, |i| [mean[i], shape[i]], &margins, &out),
+    );
     let beta = cycle(&[0.0, 0.1, 1.0, 30.0], 1);
     let losses = batch::PerElement::new(Family::Fixed, &[&beta]).expect("valid");
     let (out, _) = rows(margins.len(), 1, |rows| on.evaluate(&losses, &batch, rows));
@@ -244,7 +259,11 @@ fn twins() {
     let Some(gpu) = gpu() else { return };
     let margins = margins(5000);
     let on = gpu::PerElement::new(&gpu);
-    for (family, [a, b]) in [(Family::Gamma, [2.0_f32, 0.5]), (Family::LogNormal, [-0.3, 0.8])] {
+    for (family, [a, b]) in [
+        (Family::Gamma, [2.0_f32, 0.5]),
+        (Family::LogNormal, [-0.3, 0.8]),
+        (Family::InverseGaussian, [0.8, 1.5]),
+    ] {
         let (a, b) = (vec![a; margins.len()], vec![b; margins.len()]);
         let losses = family.per_element([&a, &b]).expect("valid");
         let batch = Batch::new(&margins);
@@ -396,6 +415,8 @@ fn specials() {
         (Family::Gamma, 1e-5, 10.0),
         (Family::LogNormal, 0.0, 0.5),
         (Family::LogNormal, 1.0, 4.0),
+        (Family::InverseGaussian, 1.0, 2.0),
+        (Family::InverseGaussian, 1.0, 1e-3),
         (Family::Fixed, 2.0, 0.0),
         (Family::Fixed, 0.0, 0.0),
     ] {
