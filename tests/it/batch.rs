@@ -4,7 +4,7 @@
 use crate::support::batch::{Evaluate, Family, Precision, Random, Ways, levels, rows};
 use prefstrength::Coordinates;
 use prefstrength::batch::{self, Batch, BatchError, Direct, PerElement, Plan, Rows, Sums};
-use prefstrength::{AnyStrength, Fixed, Gamma, Level, LogNormal, ParamError, Real, Smoothing, Strength};
+use prefstrength::{Fixed, Gamma, Level, LogNormal, ParamError, Real, Smoothing, Strength};
 use proptest::prelude::*;
 
 const COORDINATES: [Coordinates; 3] = [Coordinates::Native, Coordinates::LnMeanLnCv, Coordinates::LnMeanV];
@@ -885,7 +885,7 @@ fn threads() {
                 let loss = inputs.per_element(family, Level::best(), 0, len);
                 compare(&inputs, params, &|b, r| loss.evaluate(b, r), |b, r| loss.par_evaluate(b, r), pools);
                 let v = if family == Family::Fixed { 0.0 } else { 0.5 };
-                let beta = AnyStrength::from_mean_v(family, t(0.3), t(v)).expect("valid");
+                let beta = prefstrength::AnyStrength::from_mean_v(family, t(0.3), t(v)).expect("valid");
                 strength(&beta, &inputs, params, pools);
             }
         }
