@@ -181,7 +181,7 @@ macro_rules! any {
             /// The β with P(strength ≤ β) = p; NaN outside \[0, 1\].
             #[must_use]
             pub fn quantile(&self, p: T) -> T {
-                each!(self, beta => beta.quantile_at(p))
+                each!(self, beta => beta.quantile(p))
             }
 
             /// ln of the density; −∞ and ∞ of a point mass.
@@ -193,14 +193,14 @@ macro_rules! any {
             /// The probability of a strength ≤ β.
             #[must_use]
             pub fn cdf(&self, beta: T) -> T {
-                each!(self, strength => strength.below(beta))
+                each!(self, strength => strength.cdf(beta))
             }
 
             /// The probability of a strength > β.
             #[doc(alias = "survival")]
             #[must_use]
             pub fn sf(&self, beta: T) -> T {
-                each!(self, strength => strength.above(beta))
+                each!(self, strength => strength.sf(beta))
             }
 
             /// The same family, mean and v in another precision.

@@ -50,10 +50,6 @@ pub(crate) trait Member<T: Real>: Calculus {
     fn native(&self) -> [T; 2];
     /// E\[β\], v and √v.
     fn moments(&self) -> [T; 3];
-    /// The β with P(strength ≤ β) = p.
-    fn quantile_at(&self, p: T) -> T;
-    /// ln of the density, P(strength ≤ β) and P(strength > β).
+    /// ln of the density.
     fn ln_density(&self, beta: T) -> T;
-    fn below(&self, beta: T) -> T;
-    fn above(&self, beta: T) -> T;
 }

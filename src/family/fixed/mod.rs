@@ -83,9 +83,6 @@ impl<T: Real> Member<T> for Fixed<T> {
     fn moments(&self) -> [T; 3] {
         [self.beta, T::zero(), T::zero()]
     }
-    fn quantile_at(&self, p: T) -> T {
-        self.quantile(p)
-    }
     fn ln_density(&self, beta: T) -> T {
         // All of it at one place.
         match beta {
@@ -93,11 +90,5 @@ impl<T: Real> Member<T> for Fixed<T> {
             beta if beta == self.beta => T::infinity(),
             _ => T::neg_infinity(),
         }
-    }
-    fn below(&self, beta: T) -> T {
-        self.cdf(beta)
-    }
-    fn above(&self, beta: T) -> T {
-        self.sf(beta)
     }
 }

@@ -118,16 +118,7 @@ impl<T: Real> Member<T> for Gamma<T> {
     fn moments(&self) -> [T; 3] {
         [self.mean(), self.v(), self.cv()]
     }
-    fn quantile_at(&self, p: T) -> T {
-        self.quantile(p)
-    }
     fn ln_density(&self, beta: T) -> T {
         self.ln_pdf(beta)
-    }
-    fn below(&self, beta: T) -> T {
-        self.cdf(beta)
-    }
-    fn above(&self, beta: T) -> T {
-        self.sf(beta)
     }
 }
