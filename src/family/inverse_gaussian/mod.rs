@@ -89,6 +89,8 @@ impl<T: Real> Calculus for InverseGaussian<T> {
             Coordinates::MeanCv => [[1.0 / mean, 0.0], [0.0, 2.0 * Float::sqrt(v)]],
         };
         let integral = match (v == 0.0, coordinates) {
+            // v/λ underflows where v/λ times ∂/∂v need not.
+            (false, Coordinates::Native) if v / self.shape == 0.0 => Integral::Scalar,
             (false, _) => Integral::Own,
             // A point mass has no shape.
             (true, Coordinates::Native) => Integral::Scalar,
