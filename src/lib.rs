@@ -101,6 +101,7 @@ pub mod lerch;
 mod level;
 mod loss;
 pub mod math;
+pub mod panel;
 mod real;
 pub mod sampling;
 #[cfg(feature = "gpu")]
@@ -110,7 +111,7 @@ pub use family::strengths::*;
 pub use family::{AnyStrength, Family, NllGradient, ParamError, PerFamily, UnknownName};
 pub use kernel::Coordinates;
 pub use level::{Level, LevelError};
-pub use loss::{Posterior, Smoothing, Strength};
+pub use loss::{Lapse, Lapsed, LapsedGradient, Posterior, Smoothing, Strength};
 pub use real::Real;
 
 /// The README's code, as a test.

@@ -69,7 +69,7 @@ fn bindings() {
             match variable.space {
                 naga::AddressSpace::Uniform => {
                     let span = module.types[variable.ty].inner.size(module.to_ctx());
-                    assert_eq!(span, if name == "sum" { 32 } else { 64 }, "{name}");
+                    assert_eq!(span, if name == "sum" { 32 } else { 80 }, "{name}");
                 }
                 naga::AddressSpace::Storage { .. } => storage += 1,
                 _ => {}

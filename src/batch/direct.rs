@@ -69,7 +69,7 @@ impl<S: Copy> Direct<S> {
 impl<T: Number, S: Strength<T>> Evaluator<T> for Direct<S> {
     fn check(&self, batch: &Batch<'_, T>, rows: &Rows<'_, T>) -> Result<(), BatchError> {
         batch.check()?;
-        rows.check(batch.len(), self.shared::<T>().params.params)
+        rows.check(batch.len(), self.shared::<T>().params.params, batch.lapses.parameters())
     }
     fn source(&self) -> impl LogitSource<T>
     where

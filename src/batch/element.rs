@@ -12,7 +12,7 @@ use crate::family::dispatch::MemberVisitor;
 use crate::family::{Family, Inside, Member, ParamError, Precision};
 use crate::kernel::{Coordinates, Goal, Integral, KernelParams};
 use crate::level::Level;
-use crate::loss::{Smoothing, row};
+use crate::loss::{Labels, Row, row};
 
 /// What a kernel of the device takes: the family, whether parameters and derivatives are mean and cv, and the
 /// slices of the parameters.
@@ -185,7 +185,7 @@ impl<T: Number> Evaluator<T> for PerElement<'_, T> {
     fn check(&self, batch: &Batch<'_, T>, rows: &Rows<'_, T>) -> Result<(), BatchError> {
         length(self.names()[0], Some(self.given.slices()[0]), batch.len())?;
         batch.check()?;
-        rows.check(batch.len(), self.params())
+        rows.check(batch.len(), self.params(), batch.lapses.parameters())
     }
     fn source(&self) -> impl LogitSource<T>
     where
@@ -227,8 +227,8 @@ impl<T: Opened + Number> LogitSource<T> for Elements<'_, '_, T> {
         Integrate { level: self.0.level, goal: Goal::Lane, points, n, logits, outside }
             .by(Integral::Own, |job| family.visit_kernels(job));
     }
-    fn scalar_row(&self, i: usize, margin: T, smoothing: Smoothing<T>) -> [f64; 4] {
-        self.0.family.visit_member(OneRow { elements: self.0, i, margin, smoothing })
+    fn scalar_row(&self, i: usize, margin: T, labels: Labels<T>) -> Row {
+        self.0.family.visit_member(OneRow { elements: self.0, i, margin, labels })
     }
 }
 
@@ -268,14 +268,14 @@ struct OneRow<'a, 'b, T> {
     elements: &'a PerElement<'b, T>,
     i: usize,
     margin: T,
-    smoothing: Smoothing<T>,
+    labels: Labels<T>,
 }
 
 impl<T: Number> MemberVisitor<T> for OneRow<'_, '_, T> {
-    type Output = [f64; 4];
-    fn visit<S: Member<T>>(self) -> [f64; 4] {
+    type Output = Row;
+    fn visit<S: Member<T>>(self) -> Row {
         let beta = self.elements.member::<S>(self.i);
-        let all = beta.map(|beta| row(&beta, self.margin, self.smoothing, self.elements.coordinates));
-        all.unwrap_or([f64::NAN; 4])
+        let all = beta.map(|beta| row(&beta, self.margin, self.labels, self.elements.coordinates));
+        all.unwrap_or([f64::NAN; 6])
     }
 }

@@ -17,7 +17,7 @@ pub enum BatchError {
         /// The slice's length.
         found: usize,
     },
-    /// The wrong number of slices for the parameters' derivatives.
+    /// The wrong number of slices for the derivatives in the parameters, or in the lapse.
     ParamCount {
         /// How many parameters there are.
         expected: usize,
@@ -27,6 +27,16 @@ pub enum BatchError {
     /// A weight is negative or not finite.
     Weight {
         /// Where, from 0.
+        index: usize,
+    },
+    /// A lapse is not in [0, ½).
+    Lapse {
+        /// Where, from 0.
+        index: usize,
+    },
+    /// A person's choices do not end where they begin or later, within the margins.
+    Person {
+        /// Which person, from 0.
         index: usize,
     },
     /// An element's parameters are none of its family.
@@ -48,6 +58,10 @@ impl fmt::Display for BatchError {
                 write!(f, "{found} slices for the derivatives in {expected} parameters")
             }
             Self::Weight { index } => write!(f, "weight {index} is negative or not finite"),
+            Self::Lapse { index } => write!(f, "lapse {index} is not at least 0 and below 1/2"),
+            Self::Person { index } => {
+                write!(f, "the choices of person {index} end before they begin, or beyond the margins")
+            }
             Self::Param { index, error } => write!(f, "element {index}: {error}"),
         }
     }
@@ -75,12 +89,17 @@ pub(crate) fn length<T>(
 }
 
 /// Weights must be finite and not negative.
-pub(super) fn check_weights<T: Real>(weights: Option<&[T]>) -> Result<(), BatchError> {
-    let good = |w: &T| *w >= T::zero() && *w < T::infinity();
-    let Some(weights) = weights else { return Ok(()) };
+pub(crate) fn check_weights<T: Real>(weights: Option<&[T]>) -> Result<(), BatchError> {
+    let good = |w: T| w >= T::zero() && w < T::infinity();
+    first_bad(weights, good).map_or(Ok(()), |index| Err(BatchError::Weight { index }))
+}
+
+/// The first number that is not good.
+pub(crate) fn first_bad<T: Real>(numbers: Option<&[T]>, good: impl Fn(T) -> bool) -> Option<usize> {
+    let numbers = numbers?;
     // Without an early exit the common case is one pass over vector registers.
-    if weights.iter().fold(true, |all, w| all & good(w)) {
-        return Ok(());
+    if numbers.iter().fold(true, |all, &x| all & good(x)) {
+        return None;
     }
-    Err(BatchError::Weight { index: weights.iter().position(|w| !good(w)).unwrap_or(0) })
+    numbers.iter().position(|&x| !good(x))
 }

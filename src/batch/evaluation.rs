@@ -3,11 +3,12 @@
 use super::engine::{self, LogitSource};
 use super::error::BatchError;
 use super::gate::{Call, Opened};
-use super::input::Batch;
+use super::input::{Batch, Lapses};
 use super::number::Number;
 use super::rows::Rows;
 use super::sums::Sums;
 use crate::family::Inside;
+use crate::loss::Lapse;
 
 /// What evaluates batches: checks that come first, and where effective logits come from.
 pub(crate) trait Evaluator<T: Number> {
@@ -31,8 +32,23 @@ pub(crate) fn run<T: Number, E: Evaluator<T>>(
     threads: bool,
 ) -> Result<Sums, BatchError> {
     evaluator.check(batch, &rows)?;
-    let sums = T::enter(Run { evaluator, batch, rows, threads }, Inside);
-    Ok(if evaluator.sums_params() { sums } else { Sums { d_params: [0.0; 2], ..sums } })
+    let batch = &scored(batch, &rows);
+    let mut sums = T::enter(Run { evaluator, batch, rows, threads }, Inside);
+    if !evaluator.sums_params() {
+        sums.d_params = [0.0; 2];
+    }
+    if let Lapses::Each { .. } = batch.lapses {
+        sums.d_lapse = [0.0; 2];
+    }
+    Ok(sums)
+}
+
+/// With the lapse of which derivatives are asked for: where there is none, its score is that of ε = 0.
+pub(crate) fn scored<'a, T: Number>(batch: &Batch<'a, T>, rows: &Rows<'_, T>) -> Batch<'a, T> {
+    match batch.lapses {
+        Lapses::None if rows.wants_lapse() => batch.lapse(Lapse::none()),
+        _ => *batch,
+    }
 }
 
 struct Run<'a, 'b, T, E> {

@@ -53,11 +53,13 @@ mod tables_tests;
 pub use direct::Direct;
 pub use element::PerElement;
 pub use error::BatchError;
-pub(crate) use error::length;
+pub(crate) use error::{check_weights, length};
 #[cfg(feature = "rayon")]
 pub use front_door::par_evaluate_in;
 pub use front_door::{evaluate, evaluate_in};
 pub use input::Batch;
+#[cfg(feature = "gpu")]
+pub(crate) use input::Lapses;
 pub use number::Number;
 pub use plan::Plan;
 pub use rows::Rows;

@@ -12,7 +12,7 @@ use super::table::{Table, TableLogits};
 use crate::family::Inside;
 use crate::kernel::{Coordinates, FamilyKernels, Integral, KernelVisitor};
 use crate::level::Level;
-use crate::loss::{Smoothing, Strength, row};
+use crate::loss::{Labels, Row, Strength, row};
 
 /// One p(β) for all margins, prepared once as a table: the fastest way for long batches.
 ///
@@ -172,7 +172,7 @@ impl<T: Opened, S> KernelVisitor<f64> for Prepare<'_, T, S> {
 impl<T: Number, S: Strength<T>> Evaluator<T> for Plan<T, S> {
     fn check(&self, batch: &Batch<'_, T>, rows: &Rows<'_, T>) -> Result<(), BatchError> {
         batch.check()?;
-        rows.check(batch.len(), self.shared.params.params)
+        rows.check(batch.len(), self.shared.params.params, batch.lapses.parameters())
     }
     fn source(&self) -> impl LogitSource<T>
     where
@@ -259,7 +259,7 @@ impl<T: Opened, S: Strength<T>> LogitSource<T> for Tabled<'_, T, S> {
             outside.push(beyond.as_slice()[j as usize] as usize);
         }
     }
-    fn scalar_row(&self, _index: usize, margin: T, smoothing: Smoothing<T>) -> [f64; 4] {
-        row(&self.shared.beta, margin, smoothing, self.shared.coordinates)
+    fn scalar_row(&self, _index: usize, margin: T, labels: Labels<T>) -> Row {
+        row(&self.shared.beta, margin, labels, self.shared.coordinates)
     }
 }

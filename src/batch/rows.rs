@@ -15,8 +15,11 @@ pub struct Rows<'a, T> {
     pub(crate) nll: Option<&'a mut [T]>,
     pub(crate) d_margin: Option<&'a mut [T]>,
     pub(crate) d_params: [Option<&'a mut [T]>; 2],
+    pub(crate) d_lapse: [Option<&'a mut [T]>; 2],
     /// As many as were given, for the comparison with the family.
     param_count: Option<usize>,
+    /// As many as were given, for the comparison with the lapse.
+    lapse_count: Option<usize>,
 }
 
 impl<T> Default for Rows<'_, T> {
@@ -29,7 +32,14 @@ impl<'a, T> Rows<'a, T> {
     /// Sums alone.
     #[must_use]
     pub fn new() -> Self {
-        Self { nll: None, d_margin: None, d_params: [None, None], param_count: None }
+        Self {
+            nll: None,
+            d_margin: None,
+            d_params: [None, None],
+            d_lapse: [None, None],
+            param_count: None,
+            lapse_count: None,
+        }
     }
 
     /// Losses.
@@ -53,39 +63,72 @@ impl<'a, T> Rows<'a, T> {
         Self { d_params: [to.next(), to.next()], param_count: Some(N), ..self }
     }
 
-    pub(crate) fn check(&self, len: usize, params: usize) -> Result<(), BatchError> {
+    /// Derivatives in the lapse: one slice for ε, two for ε₀ and ε₁ ([`Lapse::by_side`](crate::Lapse::by_side)). Without
+    /// a lapse they are those at ε = 0.
+    ///
+    /// ```
+    /// use prefstrength::{Fixed, Lapse, batch::{Batch, Direct, Rows}};
+    /// let (margins, mut d_lapse) = ([3.0, -3.0], [0.0; 2]);
+    /// let batch = Batch::new(&margins).lapse(Lapse::new(0.1)?);
+    /// Direct::new(&Fixed::new(1.0)?).evaluate(&batch, Rows::new().d_lapse([&mut d_lapse]))?;
+    /// assert!(d_lapse[0] > 0.0 && d_lapse[1] < 0.0); // flips explain labels against the margin
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
+    #[must_use]
+    pub fn d_lapse<const N: usize>(self, to: [&'a mut [T]; N]) -> Self {
+        let mut to = to.into_iter();
+        Self { d_lapse: [to.next(), to.next()], lapse_count: Some(N), ..self }
+    }
+
+    pub(crate) fn check(&self, len: usize, params: usize, lapse: usize) -> Result<(), BatchError> {
         length("nll", self.nll.as_deref(), len)?;
         length("d_margin", self.d_margin.as_deref(), len)?;
-        if let Some(found) = self.param_count
-            && found != params
-        {
-            return Err(BatchError::ParamCount { expected: params, found });
+        for (expected, found) in [(params, self.param_count), (lapse, self.lapse_count)] {
+            if let Some(found) = found
+                && found != expected
+            {
+                return Err(BatchError::ParamCount { expected, found });
+            }
         }
-        self.d_params.iter().try_for_each(|slice| length("d_params", slice.as_deref(), len))
+        self.d_params.iter().try_for_each(|slice| length("d_params", slice.as_deref(), len))?;
+        self.d_lapse.iter().try_for_each(|slice| length("d_lapse", slice.as_deref(), len))
     }
 
-    /// The four slices in order.
-    pub(crate) fn columns(&mut self) -> [Option<&mut [T]>; 4] {
-        let Self { nll, d_margin, d_params: [p0, p1], .. } = self;
-        [nll.as_deref_mut(), d_margin.as_deref_mut(), p0.as_deref_mut(), p1.as_deref_mut()]
+    /// The slices in the order of [`Row`](crate::loss::Row).
+    pub(crate) fn columns(&mut self) -> [Option<&mut [T]>; 6] {
+        let Self { nll, d_margin, d_params: [p0, p1], d_lapse: [l0, l1], .. } = self;
+        [nll, d_margin, p0, p1, l0, l1].map(|slice| slice.as_deref_mut())
     }
 
-    /// Which of the four were asked for.
+    /// Whether derivatives in the lapse were asked for.
+    pub(crate) fn wants_lapse(&self) -> bool {
+        self.d_lapse.iter().any(Option::is_some)
+    }
+
+    /// Which of them were asked for.
     #[cfg(feature = "gpu")]
-    pub(crate) fn wanted(&self) -> [bool; 4] {
-        let [p0, p1] = &self.d_params;
-        [self.nll.is_some(), self.d_margin.is_some(), p0.is_some(), p1.is_some()]
+    pub(crate) fn wanted(&self) -> [bool; 6] {
+        let ([p0, p1], [l0, l1]) = (&self.d_params, &self.d_lapse);
+        [&self.nll, &self.d_margin, p0, p1, l0, l1].map(Option::is_some)
     }
 
     /// The rows before `at`, and the rest.
     pub(super) fn split_at(self, at: usize) -> (Self, Self) {
         let half = |s: Option<&'a mut [T]>| s.map(|s| s.split_at_mut(at)).unzip();
-        let Self { nll, d_margin, d_params: [p0, p1], param_count } = self;
+        let Self { nll, d_margin, d_params: [p0, p1], d_lapse: [l0, l1], param_count, lapse_count } = self;
         let ((nll, nll2), (d_margin, d_margin2)) = (half(nll), half(d_margin));
         let ((p0, p02), (p1, p12)) = (half(p0), half(p1));
+        let ((l0, l02), (l1, l12)) = (half(l0), half(l1));
         (
-            Self { nll, d_margin, d_params: [p0, p1], param_count },
-            Self { nll: nll2, d_margin: d_margin2, d_params: [p02, p12], param_count },
+            Self { nll, d_margin, d_params: [p0, p1], d_lapse: [l0, l1], param_count, lapse_count },
+            Self {
+                nll: nll2,
+                d_margin: d_margin2,
+                d_params: [p02, p12],
+                d_lapse: [l02, l12],
+                param_count,
+                lapse_count,
+            },
         )
     }
 }

@@ -4,7 +4,7 @@ use super::engine::{Column, Integrate, KernelInputs, List, LogitColumns, LogitSo
 use crate::family::{Dispatch, Inside, Precision};
 use crate::kernel::{Coordinates, Goal, Integral, KernelParams};
 use crate::level::Level;
-use crate::loss::{Smoothing, Strength, row};
+use crate::loss::{Labels, Row, Strength, row};
 
 /// One p(β) with what its kernels take.
 #[derive(Clone, Copy, Debug)]
@@ -58,7 +58,7 @@ impl<T: Precision, S: Strength<T>> LogitSource<T> for Shared<S> {
         Integrate { level: self.level, goal: Goal::Lane, points, n, logits, outside }
             .by(self.params.integral, |job| self.beta.visit_kernels(job, Inside));
     }
-    fn scalar_row(&self, _index: usize, margin: T, smoothing: Smoothing<T>) -> [f64; 4] {
-        row(&self.beta, margin, smoothing, self.coordinates)
+    fn scalar_row(&self, _index: usize, margin: T, labels: Labels<T>) -> Row {
+        row(&self.beta, margin, labels, self.coordinates)
     }
 }

@@ -18,6 +18,9 @@ pub struct Sums {
     /// Σ of the derivatives in the parameters: (shape, scale), (μ, σ), (mean, λ), (β, 0), or
     /// what [`Coordinates`](crate::Coordinates) says. Zeros with parameters per element.
     pub d_params: [f64; 2],
+    /// Σ of the derivatives in the lapse: in ε and 0, or in ε₀ and ε₁. Zeros with
+    /// lapses per element, and where neither a lapse nor derivatives in it were asked for.
+    pub d_lapse: [f64; 2],
 }
 
 impl Sums {
@@ -46,6 +49,7 @@ impl Add for Sums {
             weight: self.weight + rhs.weight,
             nll: self.nll + rhs.nll,
             d_params: [self.d_params[0] + rhs.d_params[0], self.d_params[1] + rhs.d_params[1]],
+            d_lapse: [self.d_lapse[0] + rhs.d_lapse[0], self.d_lapse[1] + rhs.d_lapse[1]],
         }
     }
 }

@@ -2,6 +2,7 @@
 
 use super::dispatch::{Dispatch, Precision};
 use super::error::ParamError;
+use super::law::Law;
 use super::name::Family;
 use super::sealed::{Calculus, Key, Member};
 use super::strengths;
@@ -146,6 +147,12 @@ macro_rules! any {
             }
             fn draw_at(&self, at: f64, key: impl Key) -> (f64, [f64; 2]) {
                 each!(self, beta => beta.draw_at(at, key))
+            }
+            fn visit_law(&self, visit: &mut dyn FnMut(Option<&dyn Law>), key: impl Key) {
+                each!(self, beta => beta.visit_law(visit, key))
+            }
+            fn kernel_spread(&self, d_v: f64, key: impl Key) -> f64 {
+                each!(self, beta => beta.kernel_spread(d_v, key))
             }
             fn draw_jacobian(&self, key: impl Key) -> [[f64; 2]; 2] {
                 each!(self, beta => beta.draw_jacobian(key))

@@ -32,6 +32,10 @@ pub enum ParamError {
     BetaNegative,
     /// `0 <= smoothing <= 1` fails.
     SmoothingNotInUnit,
+    /// `0 <= epsilon < 1/2` fails, for a lapse or for the label noise of robust DPO.
+    LapseNotBelowHalf,
+    /// `0 <= share < 1/2` fails, for the share of people of the opposite preference.
+    ReversedNotBelowHalf,
     /// So many numbers are not the family's native parameters.
     Count,
 }
@@ -53,6 +57,10 @@ impl fmt::Display for ParamError {
             Self::BetaNegative => "beta must be finite and not negative",
             Self::Count => "the family has another number of parameters",
             Self::SmoothingNotInUnit => "the label smoothing must lie between 0 and 1",
+            Self::ReversedNotBelowHalf => {
+                "the share of people of the opposite preference must be at least 0 and below 1/2"
+            }
+            Self::LapseNotBelowHalf => "the chance of a flipped label must be at least 0 and below 1/2",
         })
     }
 }

@@ -26,6 +26,7 @@ pub(crate) mod fixed;
 pub(crate) mod gamma;
 pub(crate) mod gradient;
 pub(crate) mod inverse_gaussian;
+pub(crate) mod law;
 pub(crate) mod lognormal;
 pub(crate) mod name;
 pub(crate) mod per_family;

@@ -1,6 +1,7 @@
 //! What the crate asks of a family, and nobody else may call: every item wants a key that has no name outside.
 
 use super::error::ParamError;
+use super::law::Law;
 use crate::kernel::{Coordinates, KernelParams, Local, Tail};
 use crate::real::Real;
 
@@ -34,6 +35,13 @@ pub trait Calculus: Copy {
     fn draw(&self, z: f64, key: impl Key) -> (f64, [f64; 2]);
     /// The same derivatives at a β ≥ 0 (or NaN) that was drawn in another way, and β.
     fn draw_at(&self, beta: f64, key: impl Key) -> (f64, [f64; 2]);
+    /// Hands the law of ln(β/E\[β\]) to `visit`; `None` for a point mass.
+    fn visit_law(&self, visit: &mut dyn FnMut(Option<&dyn Law>), key: impl Key);
+    /// The derivative that the Jacobian of [`kernel_params`](Self::kernel_params) takes beside D ∂/∂D, from ∂/∂v at fixed
+    /// mean.
+    fn kernel_spread(&self, d_v: f64, _key: impl Key) -> f64 {
+        d_v
+    }
     /// ∂β/∂pᵢ of a draw from β and its derivative in the second native parameter: jacobian\[i\]·(β, ∂β/∂p₁).
     fn draw_jacobian(&self, key: impl Key) -> [[f64; 2]; 2];
 }

@@ -13,6 +13,11 @@ fn nan(bits: u32) -> bool {
     return (bits & ~SIGN) > INFINITY;
 }
 
+// ∞ with the sign of a number.
+fn infinite(x: f32) -> u32 {
+    return INFINITY | (bitcast<u32>(x) & SIGN);
+}
+
 // A finite factor times a number; 0 for the factor 0.
 fn times(factor: f32, bits: u32) -> u32 {
     if special(bits) {

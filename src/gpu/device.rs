@@ -10,6 +10,8 @@ use wgpu::{Buffer, BufferBinding, BufferUsages, CommandEncoder, ComputePipeline,
 
 /// Elements of a block of the sums, which is a workgroup of the shared kernel.
 pub(super) const BLOCK: usize = 4096;
+/// Bytes of its partial sums: `Partial` in `sums.wgsl`.
+pub(super) const PARTIAL: u64 = 32;
 /// Invocations of a workgroup.
 const WORKGROUP: usize = 64;
 /// Longest wait for one pass: a few million elements, on a slow software driver too.
@@ -52,23 +54,41 @@ pub(super) struct Params {
     pub(super) pieces: u32,
     pub(super) unit: f32,
     pub(super) shape: f32,
-    pub(super) epsilon: f32,
+    pub(super) opposite: f32,
     pub(super) start: f32,
     pub(super) first_bits: u32,
     pub(super) end: f32,
     pub(super) least: f32,
     pub(super) mean_cv: u32,
     pub(super) matrix: [f32; 4],
+    pub(super) lapse: [f32; 2],
+    pub(super) stride: u32,
+}
+
+/// Bits of the flags, as `loss.wgsl` has them.
+impl Params {
+    pub(super) const HAS_WEIGHTS: u32 = 1;
+    /// Loss, ∂/∂D, and derivatives in the parameters and in the lapse.
+    pub(super) const WRITE: [u32; 6] = [2, 4, 8, 16, 1024, 2048];
+    pub(super) const ZERO_IS_BEYOND: u32 = 32;
+    pub(super) const HAS_LAPSE: u32 = 64;
+    pub(super) const LAPSE_PER_ELEMENT: u32 = 128;
+    pub(super) const LAPSE_BY_SIDE: u32 = 256;
+    pub(super) const FAR_IS_BEYOND: u32 = 512;
 }
 
 impl Params {
-    fn words(&self) -> [u32; 16] {
-        let Self { n, flags, family, pieces, first_bits, mean_cv, .. } = *self;
-        let [unit, shape, epsilon, start] =
-            [self.unit, self.shape, self.epsilon, self.start].map(f32::to_bits);
+    fn words(&self) -> [u32; 20] {
+        let Self { n, flags, family, pieces, first_bits, mean_cv, stride, .. } = *self;
+        let [unit, shape, opposite, start] =
+            [self.unit, self.shape, self.opposite, self.start].map(f32::to_bits);
         let [end, least] = [self.end, self.least].map(f32::to_bits);
         let [a, b, c, d] = self.matrix.map(f32::to_bits);
-        [n, flags, family, pieces, unit, shape, epsilon, start, first_bits, end, least, mean_cv, a, b, c, d]
+        let [floor, ceiling] = self.lapse.map(f32::to_bits);
+        [
+            n, flags, family, pieces, unit, shape, opposite, start, first_bits, end, least, mean_cv, a, b, c,
+            d, floor, ceiling, stride, 0,
+        ]
     }
 }
 
@@ -224,17 +244,18 @@ impl Gpu {
         self.encode(encoder, pipeline, &entries, workgroups);
     }
 
-    /// Encodes the sum of `count` partial sums into `to`, 16 bytes: Σw, Σ loss and both parameters.
+    /// Encodes the sum of `count` partial sums into `to`, 16 bytes: Σw, Σ loss and both parameters. With a lapse 16 more.
     pub(super) fn encode_sum(
         &self,
         encoder: &mut CommandEncoder,
         partials: BufferBinding<'_>,
         to: BufferBinding<'_>,
         count: usize,
-        matrix: [f32; 4],
+        params: &Params,
     ) {
-        let [a, b, c, d] = matrix.map(f32::to_bits);
-        let params = self.uniform(&[count as u32, 0, 0, 0, a, b, c, d]);
+        let [a, b, c, d] = params.matrix.map(f32::to_bits);
+        let has_lapse = u32::from(params.flags & Params::HAS_LAPSE != 0);
+        let params = self.uniform(&[count as u32, has_lapse, 0, 0, a, b, c, d]);
         let entries = [entry(0, params.as_entire_buffer_binding()), entry(1, partials), entry(2, to)];
         self.encode(encoder, &self.sum, &entries, 1);
     }
@@ -280,7 +301,8 @@ impl Gpu {
             Err(wgpu::PollError::Timeout) => return Err(GpuError::Timeout),
             Err(_) => return Err(GpuError::Lost),
         }
-        match receiver.try_recv() {
+        // Another thread that polls may be about to call it.
+        match receiver.recv_timeout(PATIENCE) {
             Ok(Ok(())) => {}
             _ => return Err(GpuError::Lost),
         }

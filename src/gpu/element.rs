@@ -4,8 +4,8 @@ use super::device::{BLOCK, Params, Pass};
 use super::host::{Job, factors, weight};
 use super::resident::{Resident, range};
 use super::{Gpu, GpuError};
-use crate::batch::evaluation::Evaluator as _;
-use crate::batch::{self, Batch, Rows, Sums};
+use crate::batch::evaluation::{Evaluator as _, scored};
+use crate::batch::{self, Batch, Lapses, Rows, Sums};
 use crate::family::Family;
 use std::vec::Vec;
 use wgpu::{BufferBinding, CommandEncoder};
@@ -43,6 +43,7 @@ impl<'a> Parameters<'a> {
 /// * Max error, in f32 eps (for D > 0 times 1 + |ln T|): nll 8, d_margin 16, derivatives in parameters 64;
 ///   results below 1.2e-38 may be 0, and derivatives in parameters lose digits where unit·|D| is below that. The
 ///   unit of the margin is rounded: kθ and e^μ, as on the CPU.
+/// * With a lapse as [`Plan`](super::Plan).
 ///
 /// ```no_run
 /// use prefstrength::batch::{self, Batch, Rows};
@@ -76,6 +77,7 @@ impl PerElement {
         rows: Rows<'_, f32>,
     ) -> Result<Sums, GpuError> {
         losses.check(batch, &rows)?;
+        let batch = &scored(batch, &rows);
         if batch.is_empty() {
             return Ok(Sums::default());
         }
@@ -84,16 +86,22 @@ impl PerElement {
             // No kernel has derivatives in other coordinates than those of the parameters.
             return Ok(losses.evaluate(batch, rows)?);
         };
-        // Losses in any case: what the kernels do not cover is NaN there.
-        let [_, d_margin, p0, p1] = rows.wanted();
+        // Losses in any case: what the kernels do not cover is NaN there. And what is summed.
+        let mut wanted = rows.wanted();
+        wanted[0] = true;
+        if let Lapses::All(lapse) = batch.lapses {
+            wanted[4] = true;
+            wanted[5] = lapse.parameters() == 2;
+        }
         let (family, mean_cv) = (family as u32, u32::from(mean_cv));
-        let params = Params { family, mean_cv, epsilon: batch.smoothing.epsilon(), ..Params::default() };
+        let params = Params { family, mean_cv, opposite: batch.smoothing.opposite(), ..Params::default() };
         let job = Job {
             margins: batch.margins,
             factors: product.as_deref().or(batch.weights),
             parameters,
             table: None,
-            wanted: [true, d_margin, p0, p1],
+            lapses: batch.lapses,
+            wanted,
             params,
         };
         let mut found = job.run(&self.gpu)?;
@@ -101,14 +109,16 @@ impl PerElement {
         for start in (0..batch.len()).step_by(BLOCK) {
             let range = start..(start + BLOCK).min(batch.len());
             let block = batch.slice(range.clone());
-            let nll = &found.rows[0][range.clone()];
-            let these = if nll.iter().any(|x| x.is_nan()) {
+            let these = if found.rows[0][range.clone()].iter().any(|x| x.is_nan()) {
                 losses.slice(range.clone()).evaluate(&block, found.rows_of(range))?
             } else {
-                let nll = nll.iter().map(|&x| f64::from(x)).sum();
-                Sums { weight: weight(&block), nll, d_params: [0.0; 2] }
+                let [nll, d_floor, d_ceiling] = [0, 4, 5].map(|j| found.total(j, range.clone()));
+                Sums { weight: weight(&block), nll, d_params: [0.0; 2], d_lapse: [d_floor, d_ceiling] }
             };
             sums += these;
+        }
+        if let Lapses::Each { .. } = batch.lapses {
+            sums.d_lapse = [0.0; 2];
         }
         found.write(rows);
         Ok(sums)
@@ -118,7 +128,7 @@ impl PerElement {
     /// nor waits. Parameters are not checked: those of no member of the family give NaN or nonsense.
     ///
     /// # Errors
-    /// [`GpuError`], also for sums, which are for shared parameters, and for another number of bindings than the
+    /// [`GpuError`], also for sums, which are for shared parameters and the only derivatives in a lapse, and for another number of bindings than the
     /// family has parameters; nothing useful has been encoded then.
     pub fn encode(
         &self,
@@ -141,11 +151,10 @@ impl PerElement {
             names.iter().zip(&parameters.bindings).map(|(name, binding)| range(name, binding, bytes));
         let first = ranges.next().ok_or(GpuError::Parameters)??;
         let second = ranges.next().transpose()?;
-        let (flags, bindings) = batch.bind(&self.gpu, first, second)?;
-        let epsilon = batch.smoothing.epsilon();
+        let (used, bindings) = batch.bind(&self.gpu, first, second)?;
         let (family, mean_cv) = (parameters.family as u32, u32::from(parameters.mean_cv));
-        let n = batch.len as u32;
-        let params = Params { n, flags, family, mean_cv, epsilon, ..Params::default() };
+        let params = batch.params(Params { family, mean_cv, ..Params::default() })?;
+        let params = Params { n: batch.len as u32, flags: params.flags | used, ..params };
         self.gpu.scoped(|| self.gpu.encode_per_element(encoder, &Pass { params, bindings }))
     }
 }

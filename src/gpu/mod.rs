@@ -8,9 +8,10 @@
 //! | [`Resident`] | a batch in buffers of the device, for `encode`, which neither submits nor waits |
 //!
 //! `evaluate` takes and fills slices of the host, of any length, in passes that the device can take; what the
-//! kernels do not cover (beyond the box that [`Resident`] states) it takes from the CPU. Weights, label smoothing,
-//! NaN and ±∞ are as in [`crate::batch`]; upstream gradients in `evaluate` alone. Errors come before anything is
-//! written, and no error of wgpu panics but those that it defers to the caller's own `CommandEncoder::finish`.
+//! kernels do not cover (beyond the box that [`Resident`] states, and labels that are unlikely without a lapse) it
+//! takes from the CPU. Weights, label smoothing, lapses, NaN and ±∞ are as in [`crate::batch`]; upstream gradients,
+//! lapses per element and rows of derivatives in a lapse in `evaluate` alone. Errors come before anything is written,
+//! and no error of wgpu panics but those that it defers to the caller's own `CommandEncoder::finish`.
 
 mod device;
 mod element;

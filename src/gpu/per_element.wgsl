@@ -22,16 +22,18 @@ fn element(i: u32) {
     var d_margin = NAN;
     var p0 = NAN;
     var p1 = NAN;
+    var in_lapse = vec2(NAN);
     if special(bits) {
-        if valid && !nan(bits) {
+        // With a lapse the limits are the scalar kernel's.
+        if valid && !nan(bits) && (params.flags & HAS_LAPSE) == 0u {
             let share = share_at_infinity(negative);
             let both = 0.0 < share && share < 1.0;
             var limits = family_limits(params.family, e, a, b, mean_cv, share);
-            nll = INFINITY;
+            nll = infinite(share);
             d_margin = 0u;
             if e.point {
                 d_margin = bitcast<u32>(select(share, -share, negative) * e.unit);
-                limits = vec2(INFINITY, 0u);
+                limits = vec2(infinite(share), 0u);
             }
             if share == 0.0 {
                 nll = 0u;
@@ -41,7 +43,7 @@ fn element(i: u32) {
             if params.family == FIXED && e.unit == 0.0 {
                 nll = bitcast<u32>(LN_2_HI + LN_2_LO);
                 d_margin = 0u;
-                limits.x = select(select(INFINITY | SIGN, INFINITY, share == 1.0), NAN, both);
+                limits.x = select(select(INFINITY | SIGN, INFINITY, share >= 1.0), NAN, both);
             }
             p0 = limits.x;
             p1 = limits.y;
@@ -54,15 +56,21 @@ fn element(i: u32) {
         let kernel = select(params.family, FIXED, e.point);
         valid = valid && family_covers(kernel, w, e.shape);
         valid = valid && family_params_cover(params.family, a, b, mean_cv, size);
+        var logit = Logit(0.0, 0.0, 0.0);
+        let lapse = lapse_of(i);
         if valid {
-            let logit = family_logit(kernel, w, e.shape);
-            let at = loss(d, logit.value);
+            logit = family_logit(kernel, w, e.shape);
+            valid = lapse_covers(d, logit.value, lapse);
+        }
+        if valid {
+            let at = loss(d, logit.value, lapse);
             let r = select(at.against, -at.against, d < 0.0);
             nll = bitcast<u32>(at.nll * at.down);
             d_margin = bitcast<u32>((r * (logit.slope * e.unit)) * at.down);
             let both = family_params(params.family, e, a, b, mean_cv, at.against, logit, size);
             p0 = bitcast<u32>(both.x * at.down);
             p1 = bitcast<u32>(both.y * at.down);
+            in_lapse = at.lapse;
         }
     }
     write(
@@ -71,6 +79,7 @@ fn element(i: u32) {
         weighted(d_margin, weight, bits),
         weighted(p0, weight, bits),
         weighted(p1, weight, bits),
+        vec2(weighted(in_lapse.x, weight, bits), weighted(in_lapse.y, weight, bits)),
     );
 }
 

@@ -1,14 +1,14 @@
 //! One p(β) for all margins, on the device.
 
-use super::device::{BLOCK, Params, Pass};
+use super::device::{BLOCK, PARTIAL, Params, Pass};
 use super::host::{Job, factors, weight};
 use super::resident::{Resident, range};
 use super::{Gpu, GpuError};
-use crate::batch::evaluation::Evaluator as _;
-use crate::batch::{self, Batch, Rows, Sums, tables};
+use crate::batch::evaluation::{Evaluator as _, scored};
+use crate::batch::{self, Batch, Lapses, Rows, Sums, tables};
 use crate::family::Family;
 use crate::kernel::{Coordinates, Integral, Limits};
-use crate::loss::{Smoothing, Strength};
+use crate::loss::Strength;
 use wgpu::{Buffer, BufferUsages, CommandEncoder};
 
 /// One p(β) for all margins: the table of [`batch::Plan`] on the device, evaluated in a few multiply-adds per
@@ -18,6 +18,9 @@ use wgpu::{Buffer, BufferUsages, CommandEncoder};
 ///   results below 1.2e-38 may be 0, and derivatives in parameters lose digits where unit·|D| or D ∂/∂D is
 ///   below that. Sums are f32 within blocks of 4096 elements and f64 beyond (`encode`: f32): 1e-6 of the sum of
 ///   the absolute terms.
+/// * With a lapse the same, A in the place of E\[σ\], and derivatives in it 64; where 1 − E\[σ\] is below 1.2e-38 all
+///   other derivatives may be 0. A block of 4096 elements goes to the CPU for one whose effective logit is below −10
+///   or above 10(1 + |ln ε₁|), with label smoothing beyond ±10.
 /// * NaN, ±∞ and everything else as in [`batch`](crate::batch).
 ///
 /// ```no_run
@@ -76,7 +79,8 @@ impl<S: Strength<f32>> Plan<S> {
     /// [`GpuError`]; nothing is written then. An empty batch gives zeros.
     pub fn evaluate(&self, batch: &Batch<'_, f32>, rows: Rows<'_, f32>) -> Result<Sums, GpuError> {
         self.plan.check(batch, &rows)?;
-        let Some(params) = self.params(batch.smoothing) else {
+        let batch = &scored(batch, &rows);
+        let Some(params) = self.params() else {
             return Ok(self.plan.evaluate(batch, rows)?);
         };
         if batch.is_empty() {
@@ -88,23 +92,27 @@ impl<S: Strength<f32>> Plan<S> {
             factors: product.as_deref().or(batch.weights),
             parameters: [None; 2],
             table: Some(&self.table),
+            lapses: batch.lapses,
             wanted: rows.wanted(),
-            params,
+            params: Params { opposite: batch.smoothing.opposite(), ..params },
         };
         let mut found = job.run(&self.gpu)?;
         let mut sums = Sums::default();
         for (b, start) in (0..batch.len()).step_by(BLOCK).enumerate() {
             let range = start..(start + BLOCK).min(batch.len());
             let block = batch.slice(range.clone());
-            let [_, nll, elastic, spread] = found.partials[b].map(f64::from);
-            let these = if !(nll.is_finite() && elastic.is_finite() && spread.is_finite()) {
+            let [_, nll, elastic, spread, d_floor, d_ceiling, ..] = found.partials[b].map(f64::from);
+            let these = if [nll, elastic, spread, d_floor, d_ceiling].iter().all(|sum| sum.is_finite()) {
+                let d_params = batch::chain(self.plan.params().jacobian, [elastic, spread]);
+                Sums { weight: weight(&block), nll, d_params, d_lapse: [d_floor, d_ceiling] }
+            } else {
                 // Something beyond the box of the kernels, a NaN or infinite margin, or more than f32 holds.
                 self.plan.evaluate(&block, found.rows_of(range))?
-            } else {
-                let d_params = batch::chain(self.plan.params().jacobian, [elastic, spread]);
-                Sums { weight: weight(&block), nll, d_params }
             };
             sums += these;
+        }
+        if let Lapses::Each { .. } = batch.lapses {
+            sums.d_lapse = [0.0; 2];
         }
         found.write(rows);
         Ok(sums)
@@ -115,32 +123,32 @@ impl<S: Strength<f32>> Plan<S> {
     /// # Errors
     /// [`GpuError`]; nothing useful has been encoded then. An empty batch clears the sums.
     pub fn encode(&self, encoder: &mut CommandEncoder, batch: &Resident<'_>) -> Result<(), GpuError> {
-        let params = self.params(batch.smoothing).ok_or(GpuError::Parameters)?;
-        let sums = batch.sums.as_ref().map(|sums| range("sums", sums, 16)).transpose()?;
+        let params = batch.params(self.params().ok_or(GpuError::Parameters)?)?;
+        let sums = batch.sums.as_ref().map(|sums| range("sums", sums, batch.sums_bytes())).transpose()?;
         if batch.len == 0 {
             let Some(sums) = sums else { return Ok(()) };
             let none = self.table.as_entire_buffer_binding();
-            return self.gpu.scoped(|| self.gpu.encode_sum(encoder, none, sums, 0, params.matrix));
+            return self.gpu.scoped(|| self.gpu.encode_sum(encoder, none, sums, 0, &params));
         }
         let blocks = batch.len.div_ceil(BLOCK);
         // First, for its checks: a buffer for the partial sums of too many elements must not be tried.
-        let (flags, bindings) = batch.bind(&self.gpu, self.table.as_entire_buffer_binding(), None)?;
-        let partials = self.gpu.scoped(|| self.gpu.buffer(16 * blocks as u64, BufferUsages::STORAGE))?;
+        let (used, bindings) = batch.bind(&self.gpu, self.table.as_entire_buffer_binding(), None)?;
+        let partials = self.gpu.scoped(|| self.gpu.buffer(PARTIAL * blocks as u64, BufferUsages::STORAGE))?;
         let [margins, weights, table, nll, d_margin, p0, p1, _] = bindings;
         let last = Some(partials.as_entire_buffer_binding());
         let bindings = [margins, weights, table, nll, d_margin, p0, p1, last];
-        let params = Params { n: batch.len as u32, flags: params.flags | flags, ..params };
+        let params = Params { n: batch.len as u32, flags: params.flags | used, ..params };
         self.gpu.scoped(|| {
             self.gpu.encode_shared(encoder, &Pass { params, bindings });
             if let Some(sums) = sums {
                 let partials = partials.as_entire_buffer_binding();
-                self.gpu.encode_sum(encoder, partials, sums, blocks, params.matrix);
+                self.gpu.encode_sum(encoder, partials, sums, blocks, &params);
             }
         })
     }
 
     /// The uniform, but for the batch; `None` where the kernels do not reach.
-    fn params(&self, smoothing: Smoothing<f32>) -> Option<Params> {
+    fn params(&self) -> Option<Params> {
         let model = self.plan.params();
         let family = match model.integral {
             Integral::PointMass => Family::Fixed,
@@ -155,19 +163,17 @@ impl<S: Strength<f32>> Plan<S> {
         let from_zero = filled && table.from_zero;
         let (start, end) = (power(first), power(last));
         Some(Params {
-            n: 0,
-            flags: if from_zero { 0 } else { 32 },
+            flags: if from_zero { 0 } else { Params::ZERO_IS_BEYOND },
             family: family as u32,
             pieces: if filled { table.pieces() as u32 } else { 0 },
             unit: model.unit as f32,
             shape: model.shape as f32,
-            epsilon: smoothing.epsilon(),
             start,
             first_bits: ((127 + first) as u32) << 1,
             end,
             least: if from_zero { f32::X_MIN as f32 } else { start },
-            mean_cv: 0,
             matrix: [a, b, c, d].map(|x| x as f32),
+            ..Params::default()
         })
     }
 }

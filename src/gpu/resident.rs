@@ -1,8 +1,11 @@
 //! Batches that already lie on the device.
 
-use super::device::BINDINGS;
+use super::device::{BINDINGS, Params};
+use super::host::with_lapses;
 use super::{Gpu, GpuError};
-use crate::loss::Smoothing;
+use crate::batch::Lapses;
+use crate::kernel::Limits;
+use crate::loss::{Lapse, Smoothing};
 use core::num::NonZeroU64;
 use wgpu::BufferBinding;
 
@@ -14,13 +17,15 @@ use wgpu::BufferBinding;
 /// input. What is not asked for is not written.
 ///
 /// An element beyond the box of the kernels (unit·|D| ≥ 1e9; LogNormal e^μ|D| ≥ 1e4; with parameters per
-/// element also v ≥ 1e4, σ ≥ 2, k|D| or θ|D| ≥ 1e30, |μ| ≥ 87) gets NaN in every row.
+/// element also v ≥ 1e4, σ ≥ 2, k|D| or θ|D| ≥ 1e30, |μ| ≥ 87) gets NaN in every row, and with a
+/// [lapse](Self::lapse) so does D = ±∞.
 #[derive(Clone, Debug)]
 pub struct Resident<'a> {
     pub(super) len: usize,
     pub(super) margins: BufferBinding<'a>,
     pub(super) weights: Option<BufferBinding<'a>>,
     pub(super) smoothing: Smoothing<f32>,
+    pub(super) lapse: Option<Lapse<f32>>,
     /// Loss, ∂/∂D and the derivatives in the parameters.
     pub(super) rows: [Option<BufferBinding<'a>>; 4],
     pub(super) sums: Option<BufferBinding<'a>>,
@@ -31,7 +36,7 @@ impl<'a> Resident<'a> {
     #[must_use]
     pub fn new(margins: BufferBinding<'a>, len: usize) -> Self {
         let rows = [const { None }; 4];
-        Self { len, margins, weights: None, smoothing: Smoothing::none(), rows, sums: None }
+        Self { len, margins, weights: None, smoothing: Smoothing::none(), lapse: None, rows, sums: None }
     }
 
     /// A weight wᵢ ≥ 0 per element, as in [`Batch::weights`](crate::batch::Batch::weights); not checked.
@@ -40,10 +45,36 @@ impl<'a> Resident<'a> {
         Self { weights: Some(weights), ..self }
     }
 
-    /// Label smoothing of all elements.
+    /// Label smoothing of all elements, conservative or robust.
     #[must_use]
     pub fn smoothing(self, smoothing: Smoothing<f32>) -> Self {
         Self { smoothing, ..self }
+    }
+
+    /// A lapse of all elements. Derivatives in it come as [sums](Self::sums), which are longer then.
+    ///
+    /// * Each ε is 0 or at least 1e-30. For D = ±∞ every row is NaN.
+    /// * Where the effective logit ℓ = ln(E\[σ\]/(1 − E\[σ\])) is below −10, the share of E\[σ\] in the probability of
+    ///   the label, and with it all derivatives, has a relative error of |ℓ| eps; the loss stays accurate. `evaluate`
+    ///   leaves those elements to the CPU.
+    ///
+    /// ```no_run
+    /// use prefstrength::gpu::{Gpu, Plan, Resident, wgpu};
+    /// use prefstrength::{Gamma, Lapse};
+    /// # fn train(margins: &wgpu::Buffer, sums: &wgpu::Buffer) -> Result<(), Box<dyn std::error::Error>> {
+    /// let gpu = Gpu::new()?;
+    /// let plan = Plan::new(&gpu, &Gamma::from_mean_cv(0.1, 0.5)?)?;
+    /// let batch = Resident::new(margins.as_entire_buffer_binding(), 1_000_000)
+    ///     .lapse(Lapse::new(0.05)?)
+    ///     .sums(sums.as_entire_buffer_binding()); // 32 bytes
+    /// let mut encoder = gpu.device().create_command_encoder(&wgpu::CommandEncoderDescriptor::default());
+    /// plan.encode(&mut encoder, &batch)?;
+    /// # Ok(())
+    /// # }
+    /// ```
+    #[must_use]
+    pub fn lapse(self, lapse: Lapse<f32>) -> Self {
+        Self { lapse: Some(lapse), ..self }
     }
 
     /// Losses.
@@ -69,10 +100,26 @@ impl<'a> Resident<'a> {
     }
 
     /// Σw (the number of elements without weights), Σ loss and Σ of the derivatives in both parameters: four
-    /// f32. With shared parameters only.
+    /// f32. With a [lapse](Self::lapse) eight: also Σ of the derivatives in ε and 0, or in ε₀ and ε₁, and two zeros.
+    /// With shared parameters only.
     #[must_use]
     pub fn sums(self, to: BufferBinding<'a>) -> Self {
         Self { sums: Some(to), ..self }
+    }
+
+    /// Bytes of the sums.
+    pub(super) fn sums_bytes(&self) -> u64 {
+        if self.lapse.is_some() { 32 } else { 16 }
+    }
+
+    /// A uniform with what is known of the batch.
+    pub(super) fn params(&self, params: Params) -> Result<Params, GpuError> {
+        let lapses = self.lapse.map_or(Lapses::None, Lapses::All);
+        let params = with_lapses(params, &lapses);
+        if params.lapse.iter().any(|&epsilon| epsilon != 0.0 && f64::from(epsilon) < f32::LAPSE_MIN) {
+            return Err(GpuError::Parameters);
+        }
+        Ok(Params { opposite: self.smoothing.opposite(), ..params })
     }
 
     /// Flags and bindings of a pass, `third` and `last` being those that differ between the kernels.
@@ -96,24 +143,25 @@ impl<'a> Resident<'a> {
                 return Err(GpuError::Shared { name });
             }
         }
-        let mut flags = 0;
+        let mut found = 0;
         let mut optional = |bit: u32, name, binding: &Option<BufferBinding<'a>>| {
             let Some(binding) = binding else { return Ok(None) };
-            flags |= bit;
+            found |= bit;
             range(name, binding, bytes).map(Some)
         };
+        let [write_nll, write_d_margin, write_p0, write_p1, ..] = Params::WRITE;
         let [nll, d_margin, p0, p1] = &self.rows;
         let bindings = [
             Some(margins),
-            optional(1, "weights", &self.weights)?,
+            optional(Params::HAS_WEIGHTS, "weights", &self.weights)?,
             Some(third),
-            optional(2, "nll", nll)?,
-            optional(4, "d_margin", d_margin)?,
-            optional(8, "d_params", p0)?,
-            optional(16, "d_params", p1)?,
+            optional(write_nll, "nll", nll)?,
+            optional(write_d_margin, "d_margin", d_margin)?,
+            optional(write_p0, "d_params", p0)?,
+            optional(write_p1, "d_params", p1)?,
             last,
         ];
-        Ok((flags, bindings))
+        Ok((found, bindings))
     }
 }
 

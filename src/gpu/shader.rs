@@ -4,6 +4,7 @@
 //! The kernels are those over lanes in f32, operation by operation, so that a batch on `Level::scalar()` is
 //! their twin; only where a driver rounds otherwise (fused multiply-adds, division, subnormals) do they differ.
 
+use crate::batch::engine::FAR;
 use crate::batch::tables::PLAN_F32_NODES;
 use crate::family::{Family, families};
 use crate::kernel::Limits;
@@ -66,6 +67,8 @@ fn general() -> String {
         ("LIFT_LN", f32::LIFT.0),
         ("LIFT", f32::LIFT.1),
         ("X_MAX", f32::X_MAX),
+        ("LAPSE_MIN", f32::LAPSE_MIN),
+        ("FAR", FAR),
     ];
     let mut text = String::new();
     constants(&mut text, &numbers);

@@ -2,18 +2,26 @@
 
 struct Params {
     count: u32,
+    // Whether the derivatives in the lapse are wanted as well.
+    has_lapse: u32,
     unused_a: u32,
     unused_b: u32,
-    unused_c: u32,
     matrix: vec4<f32>,
 }
 
 @group(0) @binding(0) var<uniform> params: Params;
-@group(0) @binding(1) var<storage, read> partials: array<vec4<u32>>;
+@group(0) @binding(1) var<storage, read> partials: array<Partial>;
 @group(0) @binding(2) var<storage, read_write> result: array<vec4<u32>>;
 
-@compute @workgroup_size(64)
-fn main(@builtin(local_invocation_index) thread: u32) {
+fn part(i: u32, of_lapse: bool) -> vec4<u32> {
+    if of_lapse {
+        return partials[i].lapse;
+    }
+    return partials[i].loss;
+}
+
+// The sum over the blocks, for thread 0.
+fn total_of(thread: u32, of_lapse: bool) -> vec4<u32> {
     // Groups of 16, of 16 groups, of those: short sums have small errors.
     var seen = vec4(0u);
     var ones = vec4(0.0);
@@ -21,7 +29,7 @@ fn main(@builtin(local_invocation_index) thread: u32) {
     var hundreds = vec4(0.0);
     var added = 0u;
     for (var i = thread; i < params.count; i += THREADS) {
-        let row = partials[i];
+        let row = part(i, of_lapse);
         let here = sightings(row);
         seen |= here;
         ones += finite(row, here);
@@ -35,7 +43,12 @@ fn main(@builtin(local_invocation_index) thread: u32) {
             tens = vec4(0.0);
         }
     }
-    let total = tree(thread, Accumulator(hundreds + (tens + ones), seen));
+    return tree(thread, Accumulator(hundreds + (tens + ones), seen));
+}
+
+@compute @workgroup_size(64)
+fn main(@builtin(local_invocation_index) thread: u32) {
+    let total = total_of(thread, false);
     if thread == 0u {
         let m = params.matrix;
         let p0 = entry(m.x, m.y, total.z, total.w);
@@ -43,5 +56,11 @@ fn main(@builtin(local_invocation_index) thread: u32) {
         // A margin that is NaN counts in every parameter, also where the matrix is 0.
         let none = nan(total.z) || nan(total.w);
         result[0] = vec4(total.x, total.y, select(p0, NAN, none), select(p1, NAN, none));
+    }
+    if params.has_lapse != 0u {
+        let in_lapse = total_of(thread, true);
+        if thread == 0u {
+            result[1] = in_lapse;
+        }
     }
 }

@@ -2,6 +2,9 @@
 
 const THREADS: u32 = 64u;
 
+// Sums of a block: of weights, losses, D ∂/∂D and ∂/∂v; and of the derivatives in the lapse, with two words to spare.
+struct Partial { loss: vec4<u32>, lapse: vec4<u32> }
+
 struct Accumulator {
     sum: vec4<f32>,
     // 1: NaN, 2: ∞, 4: −∞.
@@ -25,6 +28,8 @@ fn finite(row: vec4<u32>, seen: vec4<u32>) -> vec4<f32> {
 
 // The sum over the threads, for thread 0.
 fn tree(thread: u32, own: Accumulator) -> vec4<u32> {
+    // A tree before this one may still be read.
+    workgroupBarrier();
     shared_sum[thread] = own.sum;
     shared_seen[thread] = own.seen;
     for (var half = THREADS / 2u; half > 0u; half /= 2u) {

@@ -53,6 +53,8 @@ pub struct Local {
     pub(crate) unit: f64,
     pub(crate) size: f64,
     pub(crate) negative: bool,
+    /// By what a lapse has scaled the derivatives of ln T in `nll`.
+    pub(crate) share: f64,
 }
 
 impl Local {

@@ -14,6 +14,8 @@ pub trait Limits: Scalar {
     /// w = unit·|D| is 0, or between these: below, powers of w leave the normal numbers.
     const X_MIN: f64;
     const X_MAX: f64;
+    /// A lapse is 0, or at least this: its products with e^{−ℓ} stay normal.
+    const LAPSE_MIN: f64;
     /// Whether it is f32.
     const SINGLE: bool;
 }
@@ -24,6 +26,7 @@ impl Limits for f64 {
     const LIFT: (f64, f64) = (128.0 * core::f64::consts::LN_2, f64::from_bits((1023 - 128) << 52));
     const X_MIN: f64 = 1e-100;
     const X_MAX: f64 = 1e20;
+    const LAPSE_MIN: f64 = 1e-290;
     const SINGLE: bool = false;
 }
 
@@ -33,5 +36,6 @@ impl Limits for f32 {
     const LIFT: (f64, f64) = (60.0 * core::f64::consts::LN_2, f64::from_bits((1023 - 60) << 52));
     const X_MIN: f64 = 1e-12;
     const X_MAX: f64 = 1e9;
+    const LAPSE_MIN: f64 = 1e-30;
     const SINGLE: bool = true;
 }

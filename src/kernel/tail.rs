@@ -1,6 +1,6 @@
 //! T(x, v) = E[σ(−xB)] with its derivatives, and the loss that they make on either side of the margin.
 
-use crate::math::elementary::exp;
+use crate::math::elementary::{exp, ln, ln_1p};
 use crate::math::{neg_ln_1m, two_atanh};
 
 /// T, its logarithm, and its derivatives in x and v: everything a loss is made of.
@@ -21,6 +21,8 @@ pub struct Tail {
     pub(crate) ln: f64,
     /// What rounding took from ln T, as far as it is known
     pub(crate) ln_lo: f64,
+    /// What the rounding of x took from T, relative to it: known where it is not in T already
+    pub(crate) t_lo: f64,
     /// −T′/T
     pub(crate) d1: f64,
     /// T″/T
@@ -42,6 +44,7 @@ impl Tail {
         h: f64::NAN,
         ln: f64::NAN,
         ln_lo: f64::NAN,
+        t_lo: f64::NAN,
         d1: f64::NAN,
         d2: f64::NAN,
         ln_d2: f64::NAN,
@@ -177,6 +180,85 @@ impl Tail {
         -self.d_v / (0.5 + self.h)
     }
 
+    /// A = ε + (1 − ε − ε̄)T, ε the lapse of this side and ε̄ that of the other: an affine map of the tail, after which
+    /// everything is as before. Up to ¾ where ε > ε̄. ε = ε̄ = 0 is the tail itself.
+    pub(crate) fn lapsed(&self, [lapse, other]: [f64; 2]) -> Self {
+        if lapse == 0.0 && other == 0.0 {
+            return *self;
+        }
+        let kept = 1.0 - lapse - other;
+        // Beside a lapse T itself counts, not its logarithm.
+        let own = self.t + self.t * self.t_lo;
+        let t = lapse + kept * own;
+        // The share of A that is no lapse, which scales every logarithmic derivative.
+        let (ln, ln_lo, share) = if lapse == 0.0 {
+            (self.ln + ln_1p(-other), self.ln_lo, 1.0)
+        } else if self.ln < -690.0 || lapse < 1e-290 {
+            // T or ε may be subnormal: by logarithms.
+            let (own, lapse) = (self.ln + self.t_lo + ln_1p(-(lapse + other)), ln(lapse));
+            if own > lapse {
+                let odds = exp(lapse - own);
+                (own + ln_1p(odds), self.ln_lo, 1.0 / (1.0 + odds))
+            } else {
+                let odds = exp(own - lapse);
+                let odds = odds + odds * self.ln_lo;
+                (lapse + ln_1p(odds), 0.0, odds / (1.0 + odds))
+            }
+        } else {
+            let share = kept * own / t;
+            if lapse < own {
+                (self.ln + ln(kept + lapse / own), self.ln_lo * share, share)
+            } else {
+                (ln(lapse) + ln_1p(kept * own / lapse), 0.0, share)
+            }
+        };
+        // At x = ∞ a derivative may be infinite, of something that no longer counts.
+        let scaled = |z: f64| if share == 0.0 { 0.0 } else { share * z };
+        Self {
+            t,
+            // Symmetric: ½ − A = (1 − 2ε)(½ − T), without a difference.
+            h: 0.5 * (other - lapse) + kept * self.h,
+            ln,
+            ln_lo,
+            t_lo: 0.0,
+            d1: scaled(self.d1),
+            d2: scaled(self.d2),
+            // (ln A)″: the second term is the spread between a lapse and none.
+            ln_d2: if share == 0.0 { 0.0 } else { share * (self.ln_d2 + (1.0 - share) * self.d1 * self.d1) },
+            d_v: scaled(self.d_v),
+            v_d_v: scaled(self.v_d_v),
+            ..*self
+        }
+    }
+
+    /// ∂nll/∂ε and ∂nll/∂ε̄ of the lapsed tail that this one became, and their sum from a form that does not cancel;
+    /// on the side of the margin's sign.
+    pub(crate) fn d_lapse(&self, lapsed: &Self, negative: bool) -> [f64; 3] {
+        let (upper, twice) = (0.5 + self.h, 2.0 * self.h);
+        if !negative {
+            let inverse = 1.0 / (0.5 + lapsed.h);
+            return [upper * inverse, -self.t * inverse, twice * inverse];
+        }
+        // Without a lapse this grows like 1/T, beyond every number.
+        let inverse = if lapsed.ln < -700.0 {
+            let inverse = exp(-lapsed.ln);
+            if inverse < f64::INFINITY { inverse - inverse * lapsed.ln_lo } else { inverse }
+        } else {
+            1.0 / lapsed.t
+        };
+        [
+            -upper * inverse,
+            if self.t == 0.0 { lapsed.t_over(self) } else { self.t / lapsed.t },
+            -twice * inverse,
+        ]
+    }
+
+    /// T of another tail over this one, where both may underflow.
+    fn t_over(&self, other: &Self) -> f64 {
+        // Both −∞ at x = ∞ without a lapse: what is left is the constant factor.
+        if self.ln == other.ln { 1.0 } else { exp(other.ln - self.ln) }
+    }
+
     /// −ln E[σ] and its derivatives on the side of the margin's sign.
     pub(crate) fn nll(&self, negative: bool) -> Nll {
         if negative {
@@ -197,7 +279,9 @@ impl Tail {
             ([root; 4], (root * root) * (root * root), 0.0)
         } else {
             let odds = self.t / (0.5 + self.h);
-            ([odds, 1.0, 1.0, 1.0], neg_ln_1m(self.t), odds)
+            // More than ½ after a one-sided lapse only.
+            let value = if self.h >= 0.0 { neg_ln_1m(self.t) } else { -ln(0.5 + self.h) };
+            ([odds, 1.0, 1.0, 1.0], value, odds)
         };
         // Below e^−2900 not even 1/D² brings T back: zeros, rather than 0·∞.
         let keep = |z: f64| if self.ln < -2900.0 { 0.0 } else { z };

@@ -1,5 +1,7 @@
 //! Losses and their analytic gradients: the trait [`Strength`] over every family.
 
+use super::labels::{Labels, Row};
+use super::lapse::{Lapse, Lapsed};
 use super::smoothing::{Smoothing, mix};
 use crate::family::families;
 use crate::family::gradient::Pack;
@@ -290,7 +292,8 @@ pub trait Strength<T: Real>: Dispatch + Copy + core::fmt::Debug + Send + Sync + 
     /// ```
     #[must_use]
     fn smoothed_nll_gradient(&self, margin: T, smoothing: Smoothing<T>) -> Self::Gradient {
-        Self::Gradient::pack(row(self, margin, smoothing, Coordinates::Native), Inside)
+        let labels = Labels { smoothing, lapse: Lapse::none() };
+        Self::Gradient::pack(four(row(self, margin, labels, Coordinates::Native)), Inside)
     }
 
     /// The label-smoothed loss with its gradient in the margin and in the parameters of any [`Coordinates`].
@@ -314,12 +317,33 @@ pub trait Strength<T: Real>: Dispatch + Copy + core::fmt::Debug + Send + Sync + 
         smoothing: Smoothing<T>,
         coordinates: Coordinates,
     ) -> NllGradient<T> {
-        NllGradient::pack(row(self, margin, smoothing, coordinates), Inside)
+        let labels = Labels { smoothing, lapse: Lapse::none() };
+        NllGradient::pack(four(row(self, margin, labels, coordinates)), Inside)
+    }
+
+    /// The same strength where labels may be flipped: the loss −ln(ε₀ + (1 − ε₀ − ε₁)E\[σ(βD)\]).
+    ///
+    /// ```
+    /// use prefstrength::{Gamma, Lapse, Strength};
+    /// let beta = Gamma::<f64>::from_mean_cv(0.1, 0.5)?;
+    /// let noisy = beta.with_lapse(Lapse::new(0.05)?);
+    /// let a = 0.05 + 0.9 * beta.expected_sigmoid(-3.0);
+    /// assert!((noisy.nll(-3.0) + a.ln()).abs() < 1e-15);
+    /// # Ok::<(), prefstrength::ParamError>(())
+    /// ```
+    #[must_use]
+    fn with_lapse(self, lapse: Lapse<T>) -> Lapsed<T, Self> {
+        Lapsed { strength: self, lapse }
     }
 }
 
+/// Without the derivatives in a lapse.
+fn four([a, b, c, d, ..]: Row) -> [f64; 4] {
+    [a, b, c, d]
+}
+
 /// The tail at a margin, |margin|, and whether it is negative; `None` for NaN.
-fn tail_of<T: Real, S: Calculus>(beta: &S, margin: T, second: bool) -> Option<(Tail, f64, bool)> {
+pub(super) fn tail_of<T: Real, S: Calculus>(beta: &S, margin: T, second: bool) -> Option<(Tail, f64, bool)> {
     let d = margin.to_f64();
     if d.is_nan() {
         return None;
@@ -327,36 +351,31 @@ fn tail_of<T: Real, S: Calculus>(beta: &S, margin: T, second: bool) -> Option<(T
     Some((beta.tail_at(d.abs(), second, Inside), d.abs(), d < 0.0))
 }
 
-/// Loss, d_margin and two derivatives in parameters; NaN everywhere for a NaN margin.
-fn gradient<T: Real, S: Calculus>(
-    beta: &S,
-    margin: T,
-    smoothing: Smoothing<T>,
-    params: impl Fn(&Local) -> [f64; 2],
-) -> [f64; 4] {
-    let Some((tail, size, negative)) = tail_of(beta, margin, false) else { return [f64::NAN; 4] };
-    mix(smoothing, |flip| {
-        let unit = beta.unit_of(Inside);
-        let local = Local { nll: tail.nll(negative != flip), unit, size, negative: negative != flip };
-        let slope = local.nll.slope(unit, size);
-        let [p0, p1] = params(&local);
-        [local.nll.value, if flip { slope } else { -slope }, p0, p1]
-    })
-}
-
-/// Loss, d_margin and the derivatives in the coordinates' parameters at one margin: the batch kernels'
-/// way out of their box.
+/// Loss, d_margin, the derivatives in the coordinates' parameters and in the lapse at one margin, NaN everywhere for a
+/// NaN margin: the batch kernels' way out of their box.
 pub(crate) fn row<T: Real, S: Calculus>(
     beta: &S,
     margin: T,
-    smoothing: Smoothing<T>,
+    labels: Labels<T>,
     coordinates: Coordinates,
-) -> [f64; 4] {
-    let scale = |at: &Local| at.nll.times(at.d_ln_margin());
-    gradient(beta, margin, smoothing, |at| match coordinates {
+) -> Row {
+    let Some((tail, size, negative)) = tail_of(beta, margin, false) else { return [f64::NAN; 6] };
+    let unit = beta.unit_of(Inside);
+    labels.row(&tail, negative, |nll, negative, share| {
+        let at = Local { nll, unit, size, negative, share };
+        let slope = nll.slope(unit, size);
+        let [p0, p1] = slopes(beta, &at, coordinates);
+        [nll.value, -slope, p0, p1]
+    })
+}
+
+/// The derivatives in the coordinates' parameters.
+fn slopes<S: Calculus>(beta: &S, at: &Local, coordinates: Coordinates) -> [f64; 2] {
+    let scale = || at.nll.times(at.d_ln_margin());
+    match coordinates {
         Coordinates::Native => beta.native_slopes(at, Inside),
-        Coordinates::LnMeanLnCv => [scale(at), 2.0 * beta.spread_slopes(at, Inside).1],
-        Coordinates::LnMeanV => [scale(at), beta.spread_slopes(at, Inside).0],
+        Coordinates::LnMeanLnCv => [scale(), 2.0 * beta.spread_slopes(at, Inside).1],
+        Coordinates::LnMeanV => [scale(), beta.spread_slopes(at, Inside).0],
         Coordinates::MeanCv => {
             let [mean, cv] = beta.mean_and_cv(Inside);
             let (d_v, v_d_v) = beta.spread_slopes(at, Inside);
@@ -364,7 +383,7 @@ pub(crate) fn row<T: Real, S: Calculus>(
             let d_cv = if d_v.is_finite() { cv * d_v } else { v_d_v / cv };
             [at.d_mean(mean), if cv == 0.0 { 0.0 } else { 2.0 * d_cv }]
         }
-    })
+    }
 }
 
 macro_rules! implementations {

@@ -6,8 +6,8 @@
 use crate::lanes::{Lanes, Scalar};
 
 /// eʸ and its first two Taylor remainders, each to full relative accuracy near y = 0.
-#[derive(Clone, Copy)]
-pub(crate) struct ExpParts<V> {
+#[derive(Clone, Copy, Debug)]
+pub struct ExpParts<V> {
     /// eʸ
     pub(crate) exp: V,
     /// eʸ − 1

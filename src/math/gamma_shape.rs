@@ -94,6 +94,17 @@ fn digamma_less_ln(a: f64) -> f64 {
     -r * (0.5 + r * w.poly(&DIGAMMA))
 }
 
+/// ln a − ψ(a) for a > 0, to 1e-15 of the larger of itself and 1.
+pub(crate) fn ln_less_digamma(a: f64) -> f64 {
+    if a >= ASYMPTOTIC {
+        return -digamma_less_ln(a);
+    }
+    // ψ(a) = ψ(a + 8) − Σ 1/(a + i), i = 0…7.
+    let up = a + 8.0;
+    let shift = Block::<8>::from_fn(|i| 1.0 / (a + i as f64)).sum();
+    ln(a) - ln(up) - digamma_less_ln(up) + shift
+}
+
 /// B₂ⱼ/(2j), j ≥ 1: ψ(a) = ln a − 1/(2a) − Σ B₂ⱼ/(2j)·a⁻²ʲ.
 pub(crate) const DIGAMMA: [f64; 8] = [
     1.0 / 12.0,

@@ -224,6 +224,14 @@ fn reciprocal_gamma_slope(a: f64) -> f64 {
     a.poly(&RECIPROCAL_GAMMA)
 }
 
+/// k ln k − k − ln Γ(k), the logarithm of the largest density of ln B for B of Gamma(k, 1/k).
+pub(crate) fn ln_gamma_peak(k: f64) -> f64 {
+    if k < STIRLING {
+        return (k + 1.0) * ln(k) - k - ln_gamma_1p(k);
+    }
+    0.5 * ln(k / (2.0 * core::f64::consts::PI)) - stirling(k)
+}
+
 /// ln Γ(1 + a) for a ≥ 0.
 pub(crate) fn ln_gamma_1p(a: f64) -> f64 {
     if a < 1.0 { -ln_1p(a * reciprocal_gamma_slope(a)) } else { ::special::Gamma::ln_gamma(1.0 + a).0 }

@@ -2,9 +2,10 @@
 
 use super::failure::Failure;
 use super::options::FormatName;
-use crate::evaluation::{Path, Task, check, of_row, of_rows};
+use crate::evaluation::{Function, LAPSE, Path, Task, check, of_panel, of_row, of_rows};
 use crate::input::{Accept, InputError, Refusal, Row, Table, Wanted};
 use crate::output::write_to;
+use crate::printable::short;
 use clap::Args;
 use clap::builder::PossibleValuesParser;
 use csv::StringRecord;
@@ -17,13 +18,18 @@ use std::process::ExitCode;
 /// The columns of each family, for the help.
 fn parameter_columns() -> String {
     let columns = Family::ALL.map(|family| format!("  {family}: {}", family.symbols().join(",")));
-    format!("Columns of parameters, beside `margin`:\n{}\n  --family: mean,cv", columns.join("\n"))
+    format!(
+        "Columns of parameters, beside `margin`:\n{}\n  --family: mean,cv\n\
+         Column `lapse`, if it is there: the chance that the label was flipped; its derivative is dnll_dlapse.\n\
+         --function panel: mean,cv,margins, the margins of all choices of a person separated by `;`; --family",
+        columns.join("\n")
+    )
 }
 
 /// Losses, gradients and posteriors for the rows of a table, each with its own parameters.
 ///
-/// The table has `margin` and the columns of a family's parameters, listed below; with --family, `mean,cv`. The output
-/// is CSV: other columns pass through, and results are appended as columns: shortest decimals that parse back to the
+/// The table has `margin` and the columns of a family's parameters, listed below; with --family, `mean,cv`; and
+/// optionally `lapse`. The output is CSV: other columns pass through, and results are appended as columns: shortest decimals that parse back to the
 /// same number.
 ///
 /// Example: prefstrength evaluate rows.csv --path direct -o results.csv
@@ -42,8 +48,9 @@ pub(crate) struct EvaluateArgs {
     /// Number type of inputs, computation on the batch paths, and results: f64 or f32.
     #[arg(long, default_value = "f64", value_parser = ["f64", "f32"])]
     precision: String,
-    /// `loss`, or `lerch`: Φ(−1, s, a) of the columns s and a.
-    #[arg(long, default_value = "loss", value_parser = ["loss", "lerch"])]
+    /// `loss`; `panel`: the log-likelihood of all choices of a person, who draws β once; or `lerch`: Φ(−1, s, a) of the
+    /// columns s and a.
+    #[arg(long, default_value = "loss", value_parser = ["loss", "panel", "lerch"])]
     function: String,
     /// `scalar`: all results, row by row. `direct`: losses and first derivatives by the batch kernels. `plan`: the
     /// same by one table for every set of parameters, which holds the file in memory. `gpu`: direct, on a GPU (f32).
@@ -64,6 +71,7 @@ impl EvaluateArgs {
     pub(crate) fn run(&self) -> Result<ExitCode, Failure> {
         let path = Path::new(&self.path, self.level.as_deref()).map_err(Failure::Usage)?;
         let (single, lerch) = (self.precision == "f32", self.function == "lerch");
+        let panel = self.function == "panel";
         let wrong = |message: &str| Err(Failure::Usage(message.into()));
         match () {
             () if path == Path::Gpu && !single => return wrong("--path gpu goes with --precision f32"),
@@ -72,14 +80,20 @@ impl EvaluateArgs {
                 return wrong("--function lerch has the scalar path alone");
             }
             () if lerch && self.family.is_some() => return wrong("--function lerch has no --family"),
+            () if panel && matches!(path, Path::Plan(_) | Path::Gpu) => {
+                return wrong("--function panel has the paths scalar and direct");
+            }
+            () if panel && self.family.is_none() => return wrong("--function panel needs --family"),
             () => {}
         }
         let failed = |e: InputError| e.to_string();
         let table = Table::open(&self.file, self.format.map(Into::into)).map_err(failed)?;
         let (task, columns) = if lerch {
-            let find = |name: &&str| table.column(name);
-            let columns = Task::Lerch.parameters().iter().map(find).collect::<Result<_, _>>();
-            (Task::Lerch, columns.map_err(failed)?)
+            let task = Task { function: Function::Lerch, lapse: false };
+            let columns = task.numbers().map(|name| table.column(name)).collect::<Result<_, _>>();
+            (task, columns.map_err(failed)?)
+        } else if panel {
+            self.panel(&table).map_err(failed)?
         } else {
             self.loss(&table).map_err(failed)?
         };
@@ -94,15 +108,17 @@ impl EvaluateArgs {
     fn loss(&self, table: &Table) -> Result<(Task, Vec<usize>), InputError> {
         let margin = table.column("margin")?;
         // The columns of a task, if they are all there.
-        let find = |task: Task| -> Result<Option<(Task, Vec<usize>)>, InputError> {
+        let lapse = table.find(LAPSE)?.is_some();
+        let find = |function: Function| -> Result<Option<(Task, Vec<usize>)>, InputError> {
+            let task = Task { function, lapse };
             let columns: Option<Vec<usize>> =
-                task.parameters().iter().map(|name| table.find(name)).collect::<Result<_, _>>()?;
+                task.numbers().map(|name| table.find(name)).collect::<Result<_, _>>()?;
             Ok(columns.map(|columns| (task, [vec![margin], columns].concat())))
         };
         let list = |names: &[&str]| names.join(",");
         let mut native = None;
         for family in Family::ALL {
-            if let Some(found) = find(Task::Native(family))? {
+            if let Some(found) = find(Function::Native(family))? {
                 if native.is_some() {
                     return Err(table.refuse("the columns hold the parameters of more than one family"));
                 }
@@ -112,7 +128,7 @@ impl EvaluateArgs {
         let asked = self.family.as_deref().and_then(|name| name.parse().ok());
         // Without --family these two are columns as any other.
         let by_mean_cv = match asked {
-            Some(family) => find(Task::MeanCv(family))?,
+            Some(family) => find(Function::MeanCv(family))?,
             None => None,
         };
         match (native, asked, by_mean_cv) {
@@ -148,6 +164,31 @@ impl EvaluateArgs {
     }
 }
 
+impl EvaluateArgs {
+    /// What the columns of a table of persons ask for, and where its inputs are: the numbers, then the margins.
+    fn panel(&self, table: &Table) -> Result<(Task, Vec<usize>), InputError> {
+        let family = self.family.as_deref().and_then(|name| name.parse().ok()).unwrap_or(Family::Gamma);
+        let task = Task { function: Function::Panel(family), lapse: table.find(LAPSE)?.is_some() };
+        let mut columns = task.numbers().map(|name| table.column(name)).collect::<Result<Vec<_>, _>>()?;
+        columns.push(table.column("margins")?);
+        Ok((task, columns))
+    }
+}
+
+/// Margins of one person's choices, separated by `;`.
+fn margins_of<T: Number>(cell: &str) -> Result<Vec<T>, String> {
+    let one = |text: &str| {
+        let text = text.trim();
+        // By way of f64 an f32 would be rounded twice.
+        let number = match size_of::<T>() == size_of::<f32>() {
+            true => text.parse::<f32>().map(f64::from),
+            false => text.parse::<f64>(),
+        };
+        number.map(T::from_f64).map_err(|_| format!("`{}` is not a number", short(text)))
+    };
+    cell.split(';').map(one).collect()
+}
+
 /// Results of all rows; those before a bad one are written, too.
 fn run<T: Number>(
     task: Task,
@@ -156,6 +197,12 @@ fn run<T: Number>(
     columns: &[usize],
     out: &mut dyn Write,
 ) -> Result<(), String> {
+    // The margins of a panel are a text.
+    let panel = matches!(task.function, Function::Panel(_));
+    let (columns, margins) = match columns.split_last() {
+        Some((&margins, numbers)) if panel => (numbers, margins),
+        _ => (columns, 0),
+    };
     let mut results = Results::<T>::new(task, path, table.columns(), columns.len(), out);
     let all: Vec<usize> = (0..table.columns().len()).collect();
     let single = size_of::<T>() == size_of::<f32>();
@@ -166,7 +213,12 @@ fn run<T: Number>(
         let refused = |why: String| Refusal { column: None, why };
         let x: Vec<T> = row.numbers.iter().map(|&x| T::from_f64(x)).collect();
         let record: StringRecord = all.iter().map(|&column| row.text(column)).collect();
-        output = if path == Path::Scalar {
+        output = if panel {
+            let refused = |why: String| Refusal { column: Some(margins), why };
+            let values = margins_of(row.text(margins)).map_err(refused)?;
+            let values = of_panel(task, path, &x, &values).map_err(|why| Refusal { column: None, why })?;
+            results.write(&record, &values)
+        } else if path == Path::Scalar {
             let values = of_row(task, &x).map_err(refused)?;
             results.write(&record, &values)
         } else {

@@ -18,18 +18,18 @@ mod device {
     /// Writes the rows that were asked for.
     pub(crate) fn evaluate(
         losses: &batch::PerElement<'_, f32>,
-        margins: &[f32],
+        batch: &Batch<'_, f32>,
         rows: Rows<'_, f32>,
     ) -> Result<(), String> {
         let gpu = GPU.get().ok_or("the device is not open")?;
-        let sums = PerElement::new(gpu).evaluate(losses, &Batch::new(margins), rows);
+        let sums = PerElement::new(gpu).evaluate(losses, batch, rows);
         sums.map(|_| ()).map_err(|e| e.to_string())
     }
 }
 
 #[cfg(not(feature = "gpu"))]
 mod device {
-    use prefstrength::batch::{PerElement, Rows};
+    use prefstrength::batch::{Batch, PerElement, Rows};
 
     const MISSING: &str = "--path gpu needs a tool built with the feature `gpu` (cargo build -p prefstrength-cli --features gpu)";
 
@@ -39,7 +39,7 @@ mod device {
 
     pub(crate) fn evaluate(
         _losses: &PerElement<'_, f32>,
-        _margins: &[f32],
+        _batch: &Batch<'_, f32>,
         _rows: Rows<'_, f32>,
     ) -> Result<(), String> {
         Err(MISSING.into())

@@ -5,5 +5,5 @@ mod gpu;
 mod paths;
 mod task;
 
-pub(crate) use paths::{Path, check, of_row, of_rows};
-pub(crate) use task::Task;
+pub(crate) use paths::{Path, check, of_panel, of_row, of_rows};
+pub(crate) use task::{Function, LAPSE, Task};

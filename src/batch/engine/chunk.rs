@@ -1,10 +1,10 @@
 //! One block of the sums, chunk by chunk: w, effective logits, losses, and what only the scalar kernels can do.
 
 use super::column::{CHUNK, Column, GROUPS, Group, List, registers};
-use super::losses::{Losses, LossesAndSums, LossesOnly, SumsOnly, Totals};
+use super::losses::{Far, LapseColumns, Losses, LossesAndSums, LossesOnly, SumsOnly, Totals};
 use super::partial::Partial;
 use super::source::{KernelInputs, LogitColumns, LogitSource, Scales};
-use crate::batch::input::Batch;
+use crate::batch::input::{Batch, Lapses};
 use crate::batch::rows::Rows;
 use crate::batch::sums::Sums;
 use crate::family::Precision;
@@ -96,27 +96,49 @@ fn evaluate_chunk<T: Precision, S: LogitSource<T>>(
     level.dispatch(Scale { margins, scales, w: &mut points.w });
     let mut outside = List::new();
     source.logits(first, points, n, logits, &mut outside);
-    let losses = || Losses { margins, points, logits, scales, epsilon: batch.smoothing.epsilon() };
-    if whole && outside.as_slice().is_empty() {
-        let fused = LossesAndSums {
-            losses: losses(),
-            totals: Totals {
-                margins,
-                weights: batch.weights.map(|w| w.as_chunks().0),
-                upstream: batch.upstream.map(|g| g.as_chunks().0),
-                outputs: rows.columns().map(|to| to.map(|to| to[start..start + n].as_chunks_mut().0)),
-                partial,
-            },
+    tiny_lapses(batch, &mut outside);
+    let mut copies = [Column::new(0.0); 2];
+    let lapses = lapse_columns(batch, whole, &mut copies);
+    let losses =
+        || Losses { margins, points, logits, scales, opposite: batch.smoothing.opposite(), lapses: &lapses };
+    let lapse = !matches!(batch.lapses, Lapses::None);
+    let mut far = List::new();
+    if lapse {
+        level.dispatch(Far { losses: losses(), n, far: &mut far });
+    }
+    if whole && outside.as_slice().is_empty() && far.as_slice().is_empty() {
+        let totals = Totals {
+            margins,
+            weights: batch.weights.map(|w| w.as_chunks().0),
+            upstream: batch.upstream.map(|g| g.as_chunks().0),
+            outputs: rows.columns().map(|to| to.map(|to| to[start..start + n].as_chunks_mut().0)),
+            partial,
         };
-        level.dispatch(fused);
+        match lapse {
+            false => level.dispatch(LossesAndSums::<_, false> { losses: losses(), totals }),
+            true => level.dispatch(LossesAndSums::<_, true> { losses: losses(), totals }),
+        }
         return;
     }
-    let mut results = [Column::new(0.0); 4];
-    level.dispatch(LossesOnly { losses: losses(), results: &mut results });
+    let mut results = [Column::new(0.0); 6];
+    match lapse {
+        false => level.dispatch(LossesOnly::<_, false> { losses: losses(), results: &mut results }),
+        true => level.dispatch(LossesOnly::<_, true> { losses: losses(), results: &mut results }),
+    }
     for &i in outside.as_slice() {
         let i = i as usize;
-        let row = source.scalar_row(first + i, batch.margins[i], batch.smoothing);
+        let row = source.scalar_row(first + i, batch.margins[i], batch.labels(i));
         for (column, x) in results.iter_mut().zip(row) {
+            column.flat_mut()[i] = T::num(x);
+        }
+    }
+    for &i in far.as_slice() {
+        let i = i as usize;
+        let labels = batch.labels(i);
+        let row = source.scalar_row(first + i, batch.margins[i], labels);
+        // Where there is no lapse, the rest has the bits of no lapse.
+        let from = if labels.lapse.is_none() { 4 } else { 0 };
+        for (column, x) in results.iter_mut().zip(row).skip(from) {
             column.flat_mut()[i] = T::num(x);
         }
     }
@@ -129,7 +151,7 @@ fn evaluate_chunk<T: Precision, S: LogitSource<T>>(
         |slice: Option<&[T]>, column: &mut Column<T>| slice.map(|slice| column.fill(slice, zero)).is_some();
     let weighted = padded(batch.weights, &mut weights);
     let chained = padded(batch.upstream, &mut upstream);
-    let mut written = [Column::new(0.0); 4];
+    let mut written = [Column::new(0.0); 6];
     level.dispatch(SumsOnly {
         results: &results,
         totals: Totals {
@@ -143,6 +165,43 @@ fn evaluate_chunk<T: Precision, S: LogitSource<T>>(
     for (to, from) in rows.columns().into_iter().zip(&written) {
         if let Some(to) = to {
             to[start..start + n].copy_from_slice(&from.flat()[..n]);
+        }
+    }
+}
+
+/// Adds the elements whose lapse is too small for the kernels over lanes.
+fn tiny_lapses<T: Precision>(batch: &Batch<'_, T>, outside: &mut List) {
+    let tiny = |epsilon: T| epsilon != T::num(0.0) && epsilon.wide() < T::LAPSE_MIN;
+    if matches!(batch.lapses, Lapses::None) {
+        return;
+    }
+    for i in 0..batch.len() {
+        if batch.lapses.of(i).epsilon().into_iter().any(tiny) && !outside.as_slice().contains(&(i as u8)) {
+            outside.push(i);
+        }
+    }
+}
+
+/// The lapses of a chunk, copied where its groups are not whole.
+fn lapse_columns<'a, T: Precision>(
+    batch: &Batch<'a, T>,
+    whole: bool,
+    copies: &'a mut [Column<T>; 2],
+) -> LapseColumns<'a, T> {
+    match batch.lapses {
+        Lapses::None => LapseColumns::Shared { epsilon: [T::num(0.0); 2], by_side: false },
+        Lapses::All(lapse) => {
+            LapseColumns::Shared { epsilon: lapse.epsilon(), by_side: lapse.parameters() == 2 }
+        }
+        Lapses::Each { slices, by_side } if whole => {
+            LapseColumns::Each { epsilon: slices.map(|slice| slice.as_chunks().0), by_side }
+        }
+        Lapses::Each { slices, by_side } => {
+            for (copy, slice) in copies.iter_mut().zip(slices) {
+                copy.fill(slice, T::num(0.0));
+            }
+            let groups = batch.len().div_ceil(SUM_LANES);
+            LapseColumns::Each { epsilon: copies.each_ref().map(|copy| &copy.0[..groups]), by_side }
         }
     }
 }

@@ -14,6 +14,8 @@ mod tree;
 
 pub(crate) use column::{CHUNK, Column, List, groups, registers};
 pub(crate) use integrate::Integrate;
+#[cfg(feature = "gpu")]
+pub(crate) use losses::FAR;
 pub(crate) use source::{KernelInputs, LogitColumns, LogitSource, Scales};
 #[cfg(feature = "rayon")]
 pub(crate) use tree::par_tree;

@@ -17,6 +17,8 @@ pub(crate) struct Partial {
     pub(crate) spread: Lanes,
     /// … and such derivatives themselves, of elements for which they are all there is.
     pub(crate) params: [Lanes; 2],
+    /// Derivatives in the lapse.
+    pub(crate) lapse: [Lanes; 2],
 }
 
 impl Partial {
@@ -26,6 +28,7 @@ impl Partial {
         elastic: [0.0; SUM_LANES],
         spread: [0.0; SUM_LANES],
         params: [[0.0; SUM_LANES]; 2],
+        lapse: [[0.0; SUM_LANES]; 2],
     };
 
     /// The sums, with the Jacobian.
@@ -33,6 +36,7 @@ impl Partial {
         let fold = |lanes: Lanes| Block(lanes).sum();
         let [a, b] = chain(matrix, [fold(self.elastic), fold(self.spread)]);
         let [p, q] = self.params.map(fold);
-        Sums { weight: fold(self.weight), nll: fold(self.nll), d_params: [p + a, q + b] }
+        let d_lapse = self.lapse.map(fold);
+        Sums { weight: fold(self.weight), nll: fold(self.nll), d_params: [p + a, q + b], d_lapse }
     }
 }

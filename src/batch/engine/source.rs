@@ -5,7 +5,7 @@ use crate::family::Precision;
 use crate::kernel::{KernelParams, Logit};
 use crate::lanes::{Lanes, Scalar};
 use crate::level::Level;
-use crate::loss::Smoothing;
+use crate::loss::{Labels, Row};
 
 /// w = unit·|D| and the shape (v or σ) of every element.
 pub(crate) struct KernelInputs<T> {
@@ -92,5 +92,5 @@ pub(crate) trait LogitSource<T: Precision>: Sync {
         outside: &mut List,
     );
     /// Everything about element `index` by the scalar kernels.
-    fn scalar_row(&self, index: usize, margin: T, smoothing: Smoothing<T>) -> [f64; 4];
+    fn scalar_row(&self, index: usize, margin: T, labels: Labels<T>) -> Row;
 }

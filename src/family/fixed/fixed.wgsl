@@ -12,7 +12,7 @@ fn fixed_covers(w: f32, shape: f32) -> bool {
 
 // D ∂nll/∂D at D = ±∞, for the part `share` of the loss that is infinite there.
 fn fixed_elastic_at_infinity(shape: f32, share: f32) -> u32 {
-    return INFINITY;
+    return infinite(share);
 }
 
 // β; or mean and cv, of which the second must be 0.
@@ -21,7 +21,7 @@ fn fixed_element(a: f32, b: f32, mean_cv: bool) -> Element {
 }
 
 fn fixed_limits(e: Element, a: f32, b: f32, mean_cv: bool, share: f32) -> vec2<u32> {
-    return vec2(INFINITY, 0u);
+    return vec2(infinite(share), 0u);
 }
 
 fn fixed_params_cover(a: f32, b: f32, mean_cv: bool, size: f32) -> bool {

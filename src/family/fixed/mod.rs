@@ -12,8 +12,10 @@ pub use strength::Fixed;
 
 use super::error::ParamError;
 use super::gradient::gradient;
+use super::law::Law;
 use super::sealed::{Calculus, Key, Member};
 use crate::kernel::{Coordinates, Integral, KernelParams, Local, Tail};
+use crate::math::twofold::product_error;
 use crate::real::Real;
 
 gradient! {
@@ -28,7 +30,10 @@ impl<T: Real> Calculus for Fixed<T> {
     fn tail_at(&self, size: f64, _second: bool, _: impl Key) -> Tail {
         let beta = self.beta.to_f64();
         // β = 0 decides nothing, however large the margin.
-        tail::fixed(if beta == 0.0 { 0.0 } else { beta * size })
+        let x = if beta == 0.0 { 0.0 } else { beta * size };
+        let tail = tail::fixed(x);
+        let lost = if x < f64::INFINITY { x * product_error(beta, size) } else { 0.0 };
+        Tail { t_lo: -lost * tail.d1, ..tail }
     }
     fn unit_of(&self, _: impl Key) -> f64 {
         self.beta.to_f64()
@@ -61,6 +66,9 @@ impl<T: Real> Calculus for Fixed<T> {
     }
     fn draw_at(&self, beta: f64, _: impl Key) -> (f64, [f64; 2]) {
         draw::draw(beta)
+    }
+    fn visit_law(&self, visit: &mut dyn FnMut(Option<&dyn Law>), _: impl Key) {
+        visit(None)
     }
     fn draw_jacobian(&self, _: impl Key) -> [[f64; 2]; 2] {
         [[1.0 / self.beta.to_f64(), 0.0], [0.0; 2]]

@@ -19,6 +19,7 @@ pub(crate) fn tail(x: f64) -> Tail {
         h: 0.5 * one_minus * r,
         ln: -softplus(x),
         ln_lo: 0.0,
+        t_lo: 0.0,
         d1: r,
         d2,
         ln_d2: -e * r * r,

@@ -141,9 +141,9 @@ fn gamma_element(a: f32, b: f32, mean_cv: bool) -> Element {
 
 fn gamma_limits(e: Element, a: f32, b: f32, mean_cv: bool, share: f32) -> vec2<u32> {
     if mean_cv {
-        return vec2(bitcast<u32>(share / (e.shape * a)), INFINITY | SIGN);
+        return vec2(bitcast<u32>(share / (e.shape * a)), infinite(-share));
     }
-    return vec2(INFINITY, bitcast<u32>(share * (a / b)));
+    return vec2(infinite(share), bitcast<u32>(share * (a / b)));
 }
 
 // ∂/∂k and ∂/∂θ come from θ|D| and k|D|.

@@ -2,6 +2,7 @@
 
 mod draw;
 pub(crate) mod lanes;
+mod law;
 mod near;
 #[rustfmt::skip]
 mod near_tables;
@@ -16,6 +17,7 @@ pub use strength::Gamma;
 
 use super::error::ParamError;
 use super::gradient::gradient;
+use super::law::Law;
 use super::sealed::{Calculus, Key, Member};
 use crate::kernel::{Coordinates, Integral, KernelParams, Local, Nll, Tail};
 use crate::real::Real;
@@ -94,6 +96,9 @@ impl<T: Real> Calculus for Gamma<T> {
     }
     fn draw_at(&self, beta: f64, _: impl Key) -> (f64, [f64; 2]) {
         (beta, self.draw_slopes(beta))
+    }
+    fn visit_law(&self, visit: &mut dyn FnMut(Option<&dyn Law>), _: impl Key) {
+        if self.v == 0.0 { visit(None) } else { visit(Some(&law::GammaLaw { k: self.k })) }
     }
     fn draw_jacobian(&self, _: impl Key) -> [[f64; 2]; 2] {
         // θ is a scale: ∂β/∂θ = β/θ.

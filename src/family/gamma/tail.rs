@@ -56,6 +56,7 @@ fn limit(k: f64) -> Tail {
         h: 0.5,
         ln: f64::NEG_INFINITY,
         ln_lo: 0.0,
+        t_lo: 0.0,
         d1: k,
         d2: k * k + k,
         ln_d2: k,
@@ -78,6 +79,7 @@ fn near(Point { x, c, k, v, .. }: Point) -> Tail {
         h: sum.h,
         ln: ln(t),
         ln_lo: 0.0,
+        t_lo: 0.0,
         d1,
         d2,
         ln_d2: d2 - d1 * d1,
@@ -127,7 +129,7 @@ fn far(Point { x, c, k, v, c_error, ln_c }: Point) -> Tail {
     };
     let plain = x < 1.0;
     let (d1, d2, ln_d2) = if plain { (d1 / x, d2 / x / x, ln_d2 / x / x) } else { (d1, d2, ln_d2) };
-    Tail { x, plain, t, h, ln: ln_t, ln_lo, d1, d2, ln_d2, d_v, v_d_v }
+    Tail { x, plain, t, h, ln: ln_t, ln_lo, t_lo: 0.0, d1, d2, ln_d2, d_v, v_d_v }
 }
 
 /// S and W(y, v) = −ln S at (k, κ).

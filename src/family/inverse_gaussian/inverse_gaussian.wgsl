@@ -138,7 +138,7 @@ fn inverse_gaussian_covers(x: f32, v: f32) -> bool {
 }
 
 fn inverse_gaussian_elastic_at_infinity(v: f32, share: f32) -> u32 {
-    return INFINITY;
+    return infinite(share);
 }
 
 // Mean and shape, or mean and cv.
@@ -153,9 +153,9 @@ fn inverse_gaussian_element(a: f32, b: f32, mean_cv: bool) -> Element {
 // −ln T = √(2λ|D|) − λ/m + o(1): at fixed λ that in m is λ/m².
 fn inverse_gaussian_limits(e: Element, a: f32, b: f32, mean_cv: bool, share: f32) -> vec2<u32> {
     if mean_cv {
-        return vec2(INFINITY, INFINITY | SIGN);
+        return vec2(infinite(share), infinite(-share));
     }
-    return vec2(bitcast<u32>(share * ((b / a) / a)), INFINITY);
+    return vec2(bitcast<u32>(share * ((b / a) / a)), infinite(share));
 }
 
 fn inverse_gaussian_params_cover(a: f32, b: f32, mean_cv: bool, size: f32) -> bool {

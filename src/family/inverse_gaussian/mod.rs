@@ -2,6 +2,7 @@
 
 mod draw;
 pub(crate) mod lanes;
+mod law;
 #[rustfmt::skip]
 mod nodes;
 mod statistics;
@@ -14,6 +15,7 @@ pub use strength::InverseGaussian;
 
 use super::error::ParamError;
 use super::gradient::gradient;
+use super::law::Law;
 use super::sealed::{Calculus, Key, Member};
 use crate::kernel::{Coordinates, Integral, KernelParams, Local, Tail};
 use crate::real::Real;
@@ -57,7 +59,7 @@ impl<T: Real> Calculus for InverseGaussian<T> {
         let d_mean = if nll.d1 == 0.0 {
             0.0
         } else if self.mean * at.size * self.v > CANCELS {
-            at.signed(tail::mean_elasticity(self.point(at.size))) / self.mean
+            at.share * (at.signed(tail::mean_elasticity(self.point(at.size))) / self.mean)
         } else {
             // x/m = |D|, which may be a normal number where x is not.
             let by_x = if nll.plain { at.size * nll.d1 } else { nll.d1 / self.mean };
@@ -68,7 +70,7 @@ impl<T: Real> Calculus for InverseGaussian<T> {
         let d_shape = if x < SMALL && c < SMALL_C {
             // The leading term D³m⁴(1 + 2v)/(8λ²), from x³ nothing of which may be a normal number.
             let size = 0.125 * ((c * at.size) * c) * (1.0 + 2.0 * self.v);
-            if at.negative { size } else { -size }
+            nll.times(at.share * if at.negative { size } else { -size })
         } else if nll.v_d_v.abs() < f64::MIN_POSITIVE / f64::EPSILON && nll.d_v.abs() > nll.v_d_v.abs() {
             // A tiny v, where λ is tiny too.
             -nll.times((nll.d_v / self.shape) * self.v)
@@ -104,6 +106,9 @@ impl<T: Real> Calculus for InverseGaussian<T> {
     }
     fn draw_at(&self, beta: f64, _: impl Key) -> (f64, [f64; 2]) {
         (beta, self.draw_slopes(beta))
+    }
+    fn visit_law(&self, visit: &mut dyn FnMut(Option<&dyn Law>), _: impl Key) {
+        if self.v == 0.0 { visit(None) } else { visit(Some(&law::InverseGaussianLaw { v: self.v })) }
     }
     fn draw_jacobian(&self, _: impl Key) -> [[f64; 2]; 2] {
         // F depends on ratios alone: m∂β/∂m + λ∂β/∂λ = β.

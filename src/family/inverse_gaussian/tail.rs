@@ -62,6 +62,7 @@ fn limit() -> Tail {
         h: 0.5,
         ln: f64::NEG_INFINITY,
         ln_lo: 0.0,
+        t_lo: 0.0,
         d1: f64::INFINITY,
         d2: f64::INFINITY,
         ln_d2: f64::INFINITY,
@@ -176,7 +177,20 @@ fn near(x: f64, v: f64) -> Tail {
     let d1 = -s1 / t;
     let d2 = -s2 / t;
     let d_v = -2.0 * (x * (x * sv)) / t;
-    Tail { x, plain: true, t, h, ln: ln(t), ln_lo: 0.0, d1, d2, ln_d2: d2 - d1 * d1, d_v, v_d_v: v * d_v }
+    Tail {
+        x,
+        plain: true,
+        t,
+        h,
+        ln: ln(t),
+        ln_lo: 0.0,
+        t_lo: 0.0,
+        d1,
+        d2,
+        ln_d2: d2 - d1 * d1,
+        d_v,
+        v_d_v: v * d_v,
+    }
 }
 
 /// The start of the tail: tilted by e^{−xB}, B is inverse Gaussian again, of mean g = 1/r, r = √(1 + 2xv).
@@ -341,6 +355,7 @@ fn far(at: Point) -> Tail {
         h,
         ln: ln_t,
         ln_lo,
+        t_lo: 0.0,
         d1,
         d2: ln_d2 + d1 * d1,
         ln_d2,

@@ -195,7 +195,7 @@ fn lognormal_logit(xi: f32, s: f32) -> Logit {
 }
 
 fn lognormal_elastic_at_infinity(s: f32, share: f32) -> u32 {
-    return INFINITY;
+    return infinite(share);
 }
 
 // μ and σ, or mean and cv.
@@ -210,7 +210,7 @@ fn lognormal_element(a: f32, b: f32, mean_cv: bool) -> Element {
 }
 
 fn lognormal_limits(e: Element, a: f32, b: f32, mean_cv: bool, share: f32) -> vec2<u32> {
-    return vec2(INFINITY, INFINITY | SIGN);
+    return vec2(infinite(share), infinite(-share));
 }
 
 fn lognormal_params_cover(a: f32, b: f32, mean_cv: bool, size: f32) -> bool {

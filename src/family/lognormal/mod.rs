@@ -2,6 +2,7 @@
 
 mod draw;
 pub(crate) mod lanes;
+mod law;
 mod statistics;
 mod strength;
 pub(crate) mod tail;
@@ -13,6 +14,7 @@ pub use strength::LogNormal;
 use self::tail::MIN_SIGMA;
 use super::error::ParamError;
 use super::gradient::gradient;
+use super::law::Law;
 use super::sealed::{Calculus, Key, Member};
 use crate::kernel::{Coordinates, Integral, KernelParams, Local, Tail};
 use crate::real::Real;
@@ -57,7 +59,7 @@ impl<T: Real> Calculus for LogNormal<T> {
         let d_sigma = if sigma == 0.0 {
             0.0
         } else if at.size == f64::INFINITY {
-            if at.negative { f64::NEG_INFINITY } else { 0.0 }
+            if at.negative && at.share > 0.0 { f64::NEG_INFINITY } else { 0.0 }
         } else if at.nll.d_v.is_infinite() {
             // Quadratic in x, where the first term is linear.
             at.nll.d_v
@@ -88,6 +90,15 @@ impl<T: Real> Calculus for LogNormal<T> {
     }
     fn draw_at(&self, beta: f64, _: impl Key) -> (f64, [f64; 2]) {
         draw::with_slopes(beta, self.draw_score(beta))
+    }
+    fn visit_law(&self, visit: &mut dyn FnMut(Option<&dyn Law>), _: impl Key) {
+        // σ² underflows long before σ.
+        let q = self.sigma * (self.sigma + 2.0 * self.sigma_lo);
+        if q < f64::MIN_POSITIVE { visit(None) } else { visit(Some(&law::LogNormalLaw { q, v: self.v })) }
+    }
+    fn kernel_spread(&self, d_v: f64, _: impl Key) -> f64 {
+        // ∂/∂σ²
+        (1.0 + self.v) * d_v
     }
     fn draw_jacobian(&self, _: impl Key) -> [[f64; 2]; 2] {
         // e^μ is a scale: ∂β/∂μ = β.

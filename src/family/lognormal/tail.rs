@@ -280,6 +280,7 @@ pub(crate) fn tail(at: &Point, second: bool) -> Tail {
             h: 0.5,
             ln: f64::NEG_INFINITY,
             ln_lo: 0.0,
+            t_lo: 0.0,
             d1: f64::INFINITY,
             d2: f64::INFINITY,
             ln_d2: f64::INFINITY,
@@ -330,6 +331,7 @@ fn near(at: &Point) -> Tail {
         h,
         ln: ln(t),
         ln_lo: 0.0,
+        t_lo: 0.0,
         d1,
         d2,
         ln_d2: d2 - d1 * d1,
@@ -400,7 +402,20 @@ fn far<const SECOND: bool>(at: &Point) -> Tail {
     let mean = b1 / s0;
     let ln_d2 = if SECOND { x * ((b2 / s0 - mean * mean) - c2 / s0) * x } else { d2 - d1 * d1 };
     let d_q = 0.5 * d2;
-    Tail { x: at.xi(), plain: false, t, h: 0.5 - t, ln: ln_t, ln_lo, d1, d2, ln_d2, d_v: d_q, v_d_v: d_q }
+    Tail {
+        x: at.xi(),
+        plain: false,
+        t,
+        h: 0.5 - t,
+        ln: ln_t,
+        ln_lo,
+        t_lo: 0.0,
+        d1,
+        d2,
+        ln_d2,
+        d_v: d_q,
+        v_d_v: d_q,
+    }
 }
 
 /// X at the saddle from which on e^{−X} and φ are combined before exponentiation.

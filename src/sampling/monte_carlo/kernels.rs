@@ -7,7 +7,7 @@ use crate::family::Precision;
 use crate::kernel::{Integral, KernelParams, Limits, Logit, Tail, within};
 use crate::lanes::{Isa, Lanes, MAX_LANES, SUM_LANES, Scalar, Vectorised};
 use crate::level::Level;
-use crate::loss::{Smoothing, mix};
+use crate::loss::{Labels, Row};
 use crate::math::elementary::{exp, exp_neg, exp_node, ln};
 
 /// The estimator behind the gate.
@@ -56,6 +56,7 @@ impl<T: Precision> Estimator<'_, T> {
             h: 0.5 - t,
             ln: ln(s0) - shift,
             ln_lo: 0.0,
+            t_lo: 0.0,
             d1: s1 / s0,
             d_v: if slope == 0.0 || size == 0.0 { 0.0 } else { -size * slope },
             ..Tail::NAN
@@ -100,19 +101,17 @@ impl<T: Precision> LogitSource<T> for Estimator<'_, T> {
             (false, Some(weights)) => self.level.dispatch(Weighted(estimate, weights)),
         }
     }
-    fn scalar_row(&self, index: usize, margin: T, smoothing: Smoothing<T>) -> [f64; 4] {
+    fn scalar_row(&self, index: usize, margin: T, labels: Labels<T>) -> Row {
         let (size, negative) = (margin.to_f64().abs(), margin < T::zero());
         if size.is_nan() {
-            return [f64::NAN; 4];
+            return [f64::NAN; 6];
         }
-        let tail = self.tail(index, size);
-        mix(smoothing, |flip| {
-            let nll = tail.nll(negative != flip);
+        labels.row(&self.tail(index, size), negative, |nll, negative, _| {
             let slope = nll.slope(1.0, size);
             let elastic = nll.times(nll.elasticity(1.0, size));
-            let terms = [if negative != flip { elastic } else { -elastic }, nll.times(nll.d_v)];
+            let terms = [if negative { elastic } else { -elastic }, nll.times(nll.d_v)];
             let [p0, p1] = chain(self.jacobian, terms);
-            [nll.value, if flip { slope } else { -slope }, p0, p1]
+            [nll.value, -slope, p0, p1]
         })
     }
 }

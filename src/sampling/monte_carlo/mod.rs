@@ -249,7 +249,7 @@ impl<T: Number> Evaluator<T> for MonteCarlo<'_, T> {
             length(name, Some(slice), self.count.saturating_mul(batch.len()))?;
         }
         batch.check()?;
-        rows.check(batch.len(), 2)
+        rows.check(batch.len(), 2, batch.lapses.parameters())
     }
     fn source(&self) -> impl LogitSource<T>
     where
