@@ -607,6 +607,119 @@ fn evaluate_takes_means_and_cvs() {
     assert!(place.text("evaluate both.csv").starts_with("margin,mean,cv,k,theta,expected_sigmoid"));
 }
 
+/// The cells of a CSV text by name.
+fn cells(text: &str, name: &str) -> Vec<f64> {
+    let mut reader = csv::Reader::from_reader(text.as_bytes());
+    let header = reader.headers().unwrap().clone();
+    let column = header.iter().position(|n| n == name).unwrap_or_else(|| panic!("no {name} in {header:?}"));
+    reader.records().map(|row| row.unwrap()[column].parse().unwrap()).collect()
+}
+
+/// A column `lapse` is the chance of a flipped label, on every path.
+#[test]
+fn evaluate_takes_a_lapse() {
+    let place = Place::new();
+    let rows = [(2.0, 0.0), (-3.0, 0.05), (4.0, 0.2), (-40.0, 1e-9), (-2.0, 0.45)];
+    let table = |lapse: bool| {
+        let header = if lapse { "margin,k,theta,lapse\n" } else { "margin,k,theta\n" };
+        let row =
+            |(d, e): &(f64, f64)| if lapse { format!("{d},2,0.5,{e}\n") } else { format!("{d},2,0.5\n") };
+        header.to_string() + &rows.iter().map(row).collect::<String>()
+    };
+    place.file("noisy.csv", table(true)).file("plain.csv", table(false));
+    let plain = place.text("evaluate plain.csv");
+    let scalar = place.text("evaluate noisy.csv");
+    assert!(scalar.starts_with("margin,k,theta,lapse,expected_sigmoid,nll,dnll_dmargin,d2nll_dmargin2,dnll_dk,dnll_dtheta,dnll_dlapse,posterior_mean"));
+    let (p, nll, d_lapse) =
+        (cells(&plain, "expected_sigmoid"), cells(&scalar, "nll"), cells(&scalar, "dnll_dlapse"));
+    assert_eq!(cells(&scalar, "expected_sigmoid"), p);
+    for (i, (_, e)) in rows.iter().enumerate() {
+        let a = e + (1.0 - 2.0 * e) * p[i];
+        assert!((nll[i] + a.ln()).abs() < 1e-14 * (1.0 + nll[i]), "{i}: {} {a}", nll[i]);
+        assert!((d_lapse[i] + (1.0 - 2.0 * p[i]) / a).abs() < 1e-13 * (1.0 + d_lapse[i].abs()));
+    }
+    // The first row has no lapse: the same digits.
+    assert_eq!(cells(&scalar, "dnll_dmargin")[0].to_bits(), cells(&plain, "dnll_dmargin")[0].to_bits());
+    for (path, names) in
+        [("direct", 4), ("plan", 4), ("direct --level scalar", 4), ("plan --level portable", 4)]
+    {
+        let text = place.text(&format!("evaluate noisy.csv --path {path}"));
+        for name in ["nll", "dnll_dmargin", "dnll_dk", "dnll_dtheta", "dnll_dlapse"] {
+            for (a, b) in cells(&text, name).into_iter().zip(cells(&scalar, name)) {
+                assert!((a - b).abs() < 1e-13 * b.abs().max(1e-3), "{path} {name}: {a} {b}");
+            }
+        }
+        assert_eq!(text.lines().next().unwrap().split(',').count(), names + 5);
+    }
+    place.file("single.csv", table(true));
+    for (a, b) in
+        cells(&place.text("evaluate single.csv --precision f32"), "dnll_dlapse").into_iter().zip(&d_lapse)
+    {
+        assert!((a / b - 1.0).abs() < 1e-5);
+    }
+    place.file("mean.csv", "margin,mean,cv,lapse\n-3,1,0.7071067811865476,0.05\n");
+    let mean = place.text("evaluate mean.csv --family gamma");
+    assert!((cells(&mean, "nll")[0] / nll[1] - 1.0).abs() < 1e-13);
+    for bad in ["0.5", "-0.1", "nan"] {
+        place.file("bad.csv", format!("margin,beta,lapse\n1,1,0.1\n1,1,{bad}\n"));
+        for path in ["scalar", "direct", "plan"] {
+            let message = place.refused(&format!("evaluate bad.csv --path {path} -o out.csv"));
+            contains(&message, &["bad.csv, line 3: ", "at least 0 and below 1/2"]);
+        }
+    }
+}
+
+/// All choices of a person under one strength.
+#[test]
+fn evaluate_takes_panels() {
+    let place = Place::new();
+    place.file("panel.csv", "id,mean,cv,margins\na,1,0.5,1.5;-0.5;2\nb,0.2,0,3\nc,2,1.5, -1 ; 4 \n");
+    let text = place.text("evaluate panel.csv --function panel --family lognormal");
+    assert!(text.starts_with(
+        "id,mean,cv,margins,loglik,dll_dln_mean,dll_dv,posterior_mean,posterior_sd,dll_dmargin1\na,1,0.5,1.5;-0.5;2,"
+    ));
+    // One choice and no spread: plain DPO.
+    assert!((cells(&text, "loglik")[1] + (-0.6_f64).exp().ln_1p()).abs() < 1e-15);
+    assert_eq!((cells(&text, "posterior_mean")[1], cells(&text, "posterior_sd")[1]), (0.2, 0.0));
+    let levels = ["scalar", "portable"].map(|level| {
+        place.text(&format!(
+            "evaluate panel.csv --function panel --family lognormal --path direct --level {level}"
+        ))
+    });
+    for (other, name) in levels.iter().zip(["loglik", "dll_dv"]) {
+        for (a, b) in cells(other, name).into_iter().zip(cells(&text, name)) {
+            assert!((a - b).abs() < 1e-12 * (1.0 + b.abs()), "{name}: {a} {b}");
+        }
+    }
+    // A lapse, and its derivative; from JSON lines as well.
+    place.file("noisy.csv", "mean,cv,lapse,margins\n1,0.5,0.1,1.5;-0.5;2\n");
+    place.file("noisy.jsonl", "{\"mean\":1,\"cv\":0.5,\"lapse\":0.1,\"margins\":\"1.5;-0.5;2\"}\n");
+    let noisy = place.text("evaluate noisy.csv --function panel --family gamma");
+    assert!(noisy.lines().next().unwrap().ends_with(",dll_dmargin1,dll_dlapse"));
+    let json = place.text("evaluate noisy.jsonl --function panel --family gamma");
+    assert_eq!(cells(&json, "loglik"), cells(&noisy, "loglik"));
+    for (rows, found) in [
+        ("1,0.5,1;x\n", vec!["bad.csv, line 2, column `margins`: ", "`x` is not a number"]),
+        ("1,0.5,\n", vec!["bad.csv, line 2, column `margins`: ", "`` is not a number"]),
+        ("1,-0.5,1\n", vec!["bad.csv, line 2: "]),
+    ] {
+        place.file("bad.csv", format!("mean,cv,margins\n{rows}"));
+        contains(&place.refused("evaluate bad.csv --function panel --family gamma -o out.csv"), &found);
+    }
+    let usage = |args: &str| {
+        let out = place.run(args);
+        assert_eq!(out.status.code(), Some(2));
+        String::from_utf8(out.stderr).unwrap()
+    };
+    contains(&usage("evaluate noisy.csv --function panel"), &["--function panel needs --family"]);
+    contains(
+        &usage("evaluate noisy.csv --function panel --family gamma --path plan"),
+        &["scalar and direct"],
+    );
+    place.file("none.csv", "mean,cv,margin\n1,1,1\n");
+    contains(&place.refused("evaluate none.csv --function panel --family gamma"), &["no column `margins`"]);
+}
+
 /// A line without end is refused at the bound: the tool does not take in much more than that.
 #[test]
 fn a_line_without_end_is_refused() {

@@ -7,6 +7,7 @@
 //! | way in | for |
 //! | --- | --- |
 //! | [`StrengthParams`] | p(β) as two numbers that any optimiser trains beside the policy |
+//! | [`LapseParams`] | the chance of a flipped label, trained beside it |
 //! | [`train()`], [`train_all`] | a linear policy and p(β) together, by maximum likelihood |
 //! | [`cross_validate`] | whether a spread also predicts pairs that were not learned from |
 //! | [`fit()`] | the maximum-likelihood p(β) for margins at hand, in memory or streamed |
@@ -74,7 +75,9 @@
 //!   ½χ²₀ + ½χ²₁, and p = 1 for a fit at the boundary.
 //! * **The likelihood is not concave**: every fit starts from several places, and [`FitStatus`] says what it is worth.
 //! * **E\[β\] of a policy that can grow means nothing**: w and β share a scale. [`train()`] fixes E\[β\] = 1.
-//! * **Choices, not people**: β is drawn anew for every pair. Whether one person keeps theirs, [`ByGroup`] asks.
+//! * **Choices, not people**: β is drawn anew for every pair. Where the same people answer many pairs,
+//!   [`StrengthParams::evaluate_panel`] has one β for each of them; whether one person keeps theirs, [`ByGroup`] asks.
+//! * **Flipped labels look like a spread**: [`LapseParams`] and docs/label-noise.md.
 //! * **Weight 0 is absence**, also where the margin is NaN or infinite: a mask masks.
 //!
 //! | feature | default | |
@@ -95,6 +98,7 @@ mod descent;
 mod error;
 mod fit;
 mod groups;
+mod lapse_params;
 pub mod limits;
 mod objective;
 mod options;
@@ -114,6 +118,7 @@ pub use data::pairs::Pairs;
 pub use error::LearnError;
 pub use fit::{Fit, StandardErrors, fit, heterogeneity};
 pub use groups::{Averages, ByGroup, Group, GroupEffectTest};
+pub use lapse_params::LapseParams;
 pub use options::Options;
 pub use score::ScoreTest;
 pub use status::FitStatus;

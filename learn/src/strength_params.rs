@@ -4,7 +4,8 @@ use crate::error::LearnError;
 use crate::options::{check_max_cv, invert_square};
 use crate::prepared::has_spread;
 use prefstrength::batch::{self, Batch, Number, Rows, Sums};
-use prefstrength::{AnyStrength, Coordinates, Family};
+use prefstrength::panel::{Panel, PanelBatch, PanelRows, PanelSums};
+use prefstrength::{AnyStrength, Coordinates, Family, Lapse};
 
 /// Largest |ln mean|.
 const MAX_LN_MEAN: f64 = 60.0;
@@ -361,20 +362,78 @@ impl StrengthParams {
         Ok(self.constrain(batch::par_evaluate_in(&strength, batch, rows, self.coordinates())?))
     }
 
+    /// Losses and gradients of a panel: every person draws β from p(β) once, and decides all pairs of the batch with it.
+    /// Labels may be flipped ([`Lapse::none`] where they are not). `d_params` of the sums as in
+    /// [`evaluate`](Self::evaluate).
+    ///
+    /// # Errors
+    /// [`LearnError::Batch`], as [`Panel::evaluate`].
+    ///
+    /// ```
+    /// use prefstrength::panel::{ByPerson, PanelBatch, PanelRows};
+    /// use prefstrength::{Family, Lapse};
+    /// use prefstrength_learn::{LearnError, StrengthParams};
+    /// // Of the pairs of a step, whose they are.
+    /// let (annotators, margins) = ([2, 1, 2, 2, 1], [1.0_f32, 0.4, -0.3, 2.0, 0.9]);
+    /// let p_beta = StrengthParams::in_ln_mean_v(Family::Gamma, 1.0)?;
+    /// let by_person = ByPerson::new(&annotators);
+    /// let (sorted, mut d_sorted, mut d_margin) = (by_person.gather(&margins)?, [0.0; 5], [0.0; 5]);
+    /// let batch = PanelBatch::new(&sorted, by_person.ends());
+    /// let sums = p_beta.evaluate_panel(&batch, PanelRows::new().d_margin(&mut d_sorted), Lapse::none())?;
+    /// by_person.scatter(&d_sorted, &mut d_margin)?; // into the policy
+    /// assert_eq!(sums.weight, 2.0); // persons
+    /// # Ok::<(), LearnError>(())
+    /// ```
+    pub fn evaluate_panel<T: Number>(
+        &self,
+        batch: &PanelBatch<'_, T>,
+        rows: PanelRows<'_, T>,
+        lapse: Lapse<T>,
+    ) -> Result<PanelSums, LearnError> {
+        Ok(self.constrain_panel(self.panel(lapse)?.evaluate(batch, rows)?))
+    }
+
+    /// The same, bit for bit, with the persons on the threads of rayon.
+    ///
+    /// # Errors
+    /// As [`evaluate_panel`](Self::evaluate_panel).
+    #[cfg(feature = "rayon")]
+    pub fn par_evaluate_panel<T: Number>(
+        &self,
+        batch: &PanelBatch<'_, T>,
+        rows: PanelRows<'_, T>,
+        lapse: Lapse<T>,
+    ) -> Result<PanelSums, LearnError> {
+        Ok(self.constrain_panel(self.panel(lapse)?.par_evaluate(batch, rows)?))
+    }
+
+    fn panel<T: Number>(&self, lapse: Lapse<T>) -> Result<Panel<AnyStrength<T>>, LearnError> {
+        let panel = Panel::new(&self.strength.cast::<T>()?).with_coordinates(self.coordinates());
+        Ok(if lapse == Lapse::none() { panel } else { panel.with_lapse(lapse) })
+    }
+
+    fn constrain_panel(&self, sums: PanelSums) -> PanelSums {
+        PanelSums { d_params: self.constrain_gradient(sums.d_params), ..sums }
+    }
+
     /// The chain rule of what is held.
-    fn constrain(&self, mut sums: Sums) -> Sums {
+    fn constrain(&self, sums: Sums) -> Sums {
+        Sums { d_params: self.constrain_gradient(sums.d_params), ..sums }
+    }
+
+    fn constrain_gradient(&self, [mut first, mut second]: [f64; 2]) -> [f64; 2] {
         if self.constraint == Constraint::Scale {
             // ln mean = ln scale + ½ ln(1 + v).
             let v = self.strength.v();
-            sums.d_params[1] += sums.d_params[0] * if self.in_v { 0.5 / (1.0 + v) } else { v / (1.0 + v) };
+            second += first * if self.in_v { 0.5 / (1.0 + v) } else { v / (1.0 + v) };
         }
         if self.constraint != Constraint::None {
-            sums.d_params[0] = 0.0;
+            first = 0.0;
         }
         if !has_spread(self.strength.family()) {
-            sums.d_params[1] = 0.0;
+            second = 0.0;
         }
-        sums
+        [first, second]
     }
 }
 

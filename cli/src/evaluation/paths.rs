@@ -52,6 +52,9 @@ impl Path {
 
 /// The strength of a row: a margin, then parameters, then the lapse if there is one.
 fn strength<T: Real>(task: Task, x: &[T]) -> Result<Option<(AnyStrength<T>, Coordinates)>, ParamError> {
+    if task.function == Function::Lerch {
+        return Ok(None);
+    }
     let parameters = &x[1..=task.parameters().len()];
     Ok(match task.function {
         Function::Native(family) => {

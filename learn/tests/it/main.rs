@@ -9,4 +9,5 @@ mod simulate;
 mod describe;
 mod learn;
 mod masks;
+mod noise;
 mod train;
