@@ -1,7 +1,11 @@
 //! What people use instead, in plain Rust, as the author of a trainer would write it: a loop over the batch,
 //! `exp` and `ln` of the standard library, losses and ∂/∂margin as rows, parameter gradients as f64 sums.
 
+#[path = "quadrature.rs"]
+mod quadrature;
+
 use num_traits::Float;
+use quadrature::hermite;
 use rand_chacha::ChaCha8Rng;
 use rand_chacha::rand_core::SeedableRng;
 use rand_distr::{Distribution, StandardNormal};
@@ -50,8 +54,7 @@ impl<T: Number, const N: usize> Nodes<T, N> {
 
     /// Gauss–Hermite quadrature.
     pub(crate) fn hermite(mu: f64, sigma: f64) -> Self {
-        let z = hermite_nodes();
-        let weight = z.map(|z| 1.0 / (N as f64 * hermite(N - 1, z).powi(2)));
+        let (z, weight) = hermite();
         Self::new(mu, sigma, z, weight)
     }
 
@@ -103,34 +106,6 @@ impl<T: Number, const N: usize> Nodes<T, N> {
         }
         sums
     }
-}
-
-/// The Hermite polynomial of degree `n`, orthonormal under the standard normal density.
-fn hermite(n: usize, z: f64) -> f64 {
-    let (mut before, mut h) = (0.0, 1.0);
-    for j in 0..n {
-        (before, h) = (h, (z * h - (j as f64).sqrt() * before) / (j as f64 + 1.0).sqrt());
-    }
-    h
-}
-
-/// Its roots, by bisection between changes of sign.
-fn hermite_nodes<const N: usize>() -> [f64; N] {
-    let end = 2.0 * (N as f64).sqrt() + 1.0;
-    let grid = |i: usize| end * (2.0 * i as f64 / 4001.0 - 1.0);
-    let changes = (0..4001).filter(|&i| hermite(N, grid(i)) * hermite(N, grid(i + 1)) < 0.0);
-    let roots: Vec<f64> = changes
-        .map(|i| {
-            let (mut low, mut high) = (grid(i), grid(i + 1));
-            for _ in 0..60 {
-                let middle = 0.5 * (low + high);
-                let same = (hermite(N, middle) < 0.0) == (hermite(N, low) < 0.0);
-                if same { low = middle } else { high = middle }
-            }
-            0.5 * (low + high)
-        })
-        .collect();
-    roots.try_into().expect("as many roots as the degree")
 }
 
 /// T = Σ (−1)ⁿ⁺¹ (1 + nθ|D|)⁻ᵏ for a Gamma β, the first 20 terms with the weights of Cohen, Rodriguez Villegas

@@ -9,6 +9,8 @@ pub trait Law: core::fmt::Debug {
     /// ln of the density at `x` + `step` less that at `x`, from a form that does not cancel; `parts` are those of
     /// `step`.
     fn difference(&self, x: f64, step: f64, parts: &ExpParts<f64>) -> f64;
+    /// v.
+    fn v(&self) -> f64;
     /// Where the density of x is largest.
     fn mode(&self) -> f64;
     /// Whether ln density(x) is concave as a function of eˣ once −x is added: then a concave log-likelihood leaves one

@@ -72,3 +72,10 @@ pub(crate) fn two_atanh<V: Lanes>(s: V) -> V {
     let two = V::splat(2.0) * s;
     (two * w).mul_add(V::Scalar::atanh_tail(w), two)
 }
+
+/// 2 atanh s − 2s for |s| ≤ ⅓, to full relative accuracy.
+#[inline(always)]
+pub(crate) fn two_atanh_cubic<V: Lanes>(s: V) -> V {
+    let w = s * s;
+    (V::splat(2.0) * s) * (w * V::Scalar::atanh_tail(w))
+}

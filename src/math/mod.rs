@@ -17,5 +17,5 @@ mod tests;
 pub(crate) mod twofold;
 
 pub use logistic::{log_sigmoid, sigmoid, softplus};
-pub(crate) use logistic::{neg_ln_1m, two_atanh};
+pub(crate) use logistic::{neg_ln_1m, two_atanh, two_atanh_cubic};
 pub use normal::normal_cdf;

@@ -15,9 +15,6 @@ pub(super) const CHUNK: usize = 256;
 /// Nodes that are looked at together: whole registers of every instruction set.
 pub(super) const BLOCK: usize = 8;
 
-/// What stands for an infinite margin beside a lapse.
-const INFINITE: f64 = 1e280;
-
 /// Largest |y|β in second derivatives, where its square is finite, and times u = 0 is 0.
 const LARGEST: f64 = 1e150;
 
@@ -45,6 +42,11 @@ impl Sides {
             lapse,
             factors: factors.clamp(1, CHUNK),
         }
+    }
+
+    /// 1 − ε₀ − ε₁.
+    pub(super) fn kept(&self) -> f64 {
+        self.with[0] - self.against[0]
     }
 
     /// ε₀.
@@ -94,17 +96,22 @@ pub(super) struct Chunk {
 }
 
 impl Chunk {
+    /// y of the choices.
+    pub(super) fn choices(&self) -> &[f64] {
+        &self.y[..self.len]
+    }
+
     pub(super) const EMPTY: Self = Self { y: [0.0; CHUNK], live: [0.0; CHUNK], len: 0, range: [0; 2] };
 }
 
 impl<T: Real> Choices<'_, T> {
-    /// Whether a choice counts: one with an infinite margin on its side does not, where there is no lapse.
+    /// Whether a choice has a part that depends on β: one with an infinite margin has none, and counts elsewhere, unless
+    /// β = 0, which decides nothing.
     fn counts(&self, i: usize) -> bool {
-        self.mask.is_none_or(|mask| mask[i]) && (self.sides.lapse || self.y(i) != f64::INFINITY)
+        self.mask.is_none_or(|mask| mask[i]) && (self.margins[i].is_finite() || self.unit == 0.0)
     }
 
     fn y(&self, i: usize) -> f64 {
-        // β = 0 decides nothing, however large the margin.
         if self.unit == 0.0 { 0.0 } else { self.unit * self.margins[i].to_f64() }
     }
 
@@ -116,7 +123,7 @@ impl<T: Real> Choices<'_, T> {
         }
         let mut len = 0;
         for i in (start..end).filter(|&i| self.counts(i)) {
-            chunk.y[len] = self.y(i).clamp(-INFINITE, INFINITE);
+            chunk.y[len] = self.y(i);
             chunk.live[len] = 1.0;
             len += 1;
         }
@@ -127,7 +134,7 @@ impl<T: Real> Choices<'_, T> {
     }
 
     /// Calls `f` with chunk after chunk. A single one is filled once.
-    fn each(&self, chunk: &mut Chunk, mut f: impl FnMut(&Chunk)) {
+    pub(super) fn each(&self, chunk: &mut Chunk, mut f: impl FnMut(&Chunk)) {
         for start in (0..self.margins.len()).step_by(CHUNK) {
             self.load(start, chunk);
             f(chunk);
@@ -169,6 +176,15 @@ impl<T: Real> Choices<'_, T> {
         });
         let [value, d1, d2, rise, fall] = all;
         Slopes { value, d1, d2, rise, fall }
+    }
+
+    /// ln of the factors of infinite margins, so many against and with the label, and their derivatives in ε₀, ε₁ and
+    /// both.
+    pub(super) fn infinite(&self, [against, with]: [f64; 2]) -> (f64, [f64; 3]) {
+        let (floor, most) = (self.sides.floor(), self.sides.with[0]);
+        let of_floor = if against > 0.0 { [against * ln(floor), against / floor] } else { [0.0; 2] };
+        let d_most = with / most;
+        (of_floor[0] + with * ln(most), [of_floor[1], -d_most, of_floor[1] - d_most])
     }
 
     /// Σ ln(a + bu)/(1 + u) at eight β without the part that is linear in β, with
@@ -235,9 +251,10 @@ impl<T: Real> Choices<'_, T> {
     fn scores_of_no_lapse(&self, nodes: Nodes<'_>, chunk: &Chunk) -> f64 {
         let mut sum = 0.0;
         for &y in chunk.y[..chunk.len].iter().filter(|y| **y < 0.0) {
-            // The weight may have underflowed where the quotient has not.
-            for (&beta, &ln_weight) in nodes.betas.iter().zip(nodes.ln_weights) {
-                sum += exp(ln_weight - y * beta);
+            // The weight may have underflowed where the quotient has not: the linear part without this choice.
+            let first = nodes.betas[0];
+            for (&away, &ln_weight) in nodes.away.iter().zip(nodes.ln_weights) {
+                sum += exp(ln_weight - (nodes.linear + y) * away - y * first);
             }
         }
         sum / self.sides.against[1]
@@ -274,7 +291,11 @@ pub(super) struct Slopes {
 pub(super) struct Nodes<'a> {
     pub(super) betas: &'a [f64],
     pub(super) weights: &'a [f64],
+    /// β less that of the first node.
+    pub(super) away: &'a [f64],
+    /// ln of the weights without their part linear·away.
     pub(super) ln_weights: &'a [f64],
+    pub(super) linear: f64,
 }
 
 #[inline(always)]

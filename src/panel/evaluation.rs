@@ -12,7 +12,7 @@ use crate::real::Real;
 use num_traits::Float;
 
 /// Persons of a leaf of the tree of sums.
-const LEAF: usize = 16;
+const LEAF: usize = 64;
 
 /// One β per person: every person draws β from p(β) once, and decides all pairs with it.
 ///
@@ -23,9 +23,10 @@ const LEAF: usize = 16;
 /// * Domain: any number of choices per person; no choice, or none that counts, gives the loss 0. NaN in a person's
 ///   margins gives NaN in all that is told of that person. +∞ is a choice that anyone makes; −∞, without a lapse, is a
 ///   loss of ∞ and a posterior at β = 0, with no slope in the margins (at v = 0: −E\[β\] in that one).
+/// * Margins beyond 1e80/E\[β\] give NaN where 4000 nodes are too few (a cv above 3), or terms overflow or cancel.
 /// * Max error of the loss: 1e-12·max(1, |Lᵢ|), 5e-12 beyond 1000 choices a person; gradients 1e-10 of the sum of their
 ///   terms' sizes. Computed in f64, also for f32. Measured: README.
-/// * Work per person is that of 30 to 200 values of β for every choice; no allocation. 100 KB of stack.
+/// * Work per person is that of 30 to 200 values of β for every choice; no allocation. 300 KB of stack.
 /// * Source: the panel likelihood of the mixed logit (Revelt and Train 1998), docs/math.md §14.
 ///
 /// ```

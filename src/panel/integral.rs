@@ -4,15 +4,16 @@
 //! line, where the rule converges exponentially in 1/step. Nothing else converges as fast for every number of choices:
 //! rules of Gauss and Hermite about the maximum miss 1e-2 with 15 nodes.
 
-use super::choices::{BLOCK, Choices, Chunk, Nodes, Slopes};
+use super::choices::{BLOCK, Choices, Chunk, Nodes, Sizes, Slopes};
+use super::remainder::beyond_tangent;
 use crate::family::law::{Curvature, Law, exp_parts_of};
 use crate::math::elementary::{exp, ln, ln_1p};
 use crate::real::Real;
 use core::f64::consts::{FRAC_PI_2, PI};
 use num_traits::Float;
 
-/// Nodes at most. Hostile panels take up to 500.
-const MOST: usize = 2048;
+/// Nodes at most: usually some fifty. A margin of 1e300 under a strength that is nearly always 0 takes 4000.
+const MOST: usize = 4096;
 /// Nodes are laid to where e^{−CUT} of the largest is left.
 const CUT: f64 = 38.0;
 /// Maxima that are looked at.
@@ -25,30 +26,41 @@ const SEARCH: usize = 4096;
 pub(super) struct Workspace {
     pub(super) chunk: Chunk,
     betas: [f64; MOST],
-    /// Logarithms, then weights that sum to 1.
+    /// β less that of the first node, with all its digits.
+    away: [f64; MOST],
+    /// ln of the weights without what is linear in β, then the weights, which sum to 1.
     weights: [f64; MOST],
-    /// Terms of ∂/∂v, then logarithms of the weights.
+    /// Terms of ∂/∂v, then the logarithms.
     terms: [f64; MOST],
     len: usize,
+    /// Σ|y| against the label, where that is linear.
+    linear: f64,
 }
 
 impl Workspace {
     pub(super) fn new() -> Self {
-        Self { chunk: Chunk::EMPTY, betas: [0.0; MOST], weights: [0.0; MOST], terms: [0.0; MOST], len: 0 }
+        let zero = [0.0; MOST];
+        Self { chunk: Chunk::EMPTY, betas: zero, away: zero, weights: zero, terms: zero, len: 0, linear: 0.0 }
     }
 
     pub(super) fn nodes(&self) -> Nodes<'_> {
         let n = self.len;
-        Nodes { betas: &self.betas[..n], weights: &self.weights[..n], ln_weights: &self.terms[..n] }
+        let (betas, weights) = (&self.betas[..n], &self.weights[..n]);
+        Nodes { betas, weights, away: &self.away[..n], ln_weights: &self.terms[..n], linear: self.linear }
     }
 
     /// The nodes, and the chunk beside them.
     pub(super) fn split(&mut self) -> (Nodes<'_>, &mut Chunk) {
         let n = self.len;
-        (
-            Nodes { betas: &self.betas[..n], weights: &self.weights[..n], ln_weights: &self.terms[..n] },
-            &mut self.chunk,
-        )
+        let (betas, weights) = (&self.betas[..n], &self.weights[..n]);
+        let nodes = Nodes {
+            betas,
+            weights,
+            away: &self.away[..n],
+            ln_weights: &self.terms[..n],
+            linear: self.linear,
+        };
+        (nodes, &mut self.chunk)
     }
 }
 
@@ -59,6 +71,8 @@ pub(super) struct Integral {
     pub(super) ln: f64,
     /// ∂/∂v of that, at fixed mean.
     pub(super) d_v: f64,
+    /// Whether the nodes hold all of a derivative in the lapse.
+    pub(super) holds_lapse: bool,
     /// Mean and variance of β given the choices.
     pub(super) mean: f64,
     pub(super) variance: f64,
@@ -67,9 +81,10 @@ pub(super) struct Integral {
 /// A point mass: the product of the choices' probabilities.
 pub(super) fn point_mass<T: Real>(choices: &Choices<'_, T>, space: &mut Workspace) -> Integral {
     let at = choices.slopes(1.0, &mut space.chunk);
-    (space.betas[0], space.weights[0], space.terms[0], space.len) = (1.0, 1.0, 0.0, 1);
+    (space.betas[0], space.away[0], space.weights[0], space.terms[0]) = (1.0, 0.0, 1.0, 0.0);
+    (space.len, space.linear) = (1, 0.0);
     // The slope in v where a spread begins, the same for every family.
-    Integral { ln: at.value, d_v: 0.5 * (at.d1 * at.d1 + at.d2), mean: 1.0, variance: 0.0 }
+    Integral { ln: at.value, d_v: 0.5 * (at.d1 * at.d1 + at.d2), holds_lapse: true, mean: 1.0, variance: 0.0 }
 }
 
 /// The integrand of one person.
@@ -121,8 +136,11 @@ impl<T: Real> Integrand<'_, '_, T> {
                 high = at.x
             }
             let newton = if at.d2 < 0.0 { -at.d1 / at.d2 } else { at.d1.signum() * reach };
+            // Against a wall that is linear in β, Newton's steps in x are of length 1, wherever it balances the law's slope.
+            let [law, choices] = [at.law[1], -at.choices.d1];
+            let balance = if law > 0.0 && choices > 0.0 { ln(law / choices) } else { 0.0 };
             // Far away steps grow.
-            let step = newton.clamp(-reach, reach);
+            let step = if balance < -2.0 { balance } else { newton.clamp(-reach, reach) };
             reach = if step.abs() == reach { 2.0 * reach } else { 1.0 };
             let next = at.x + step;
             let next = if low <= next && next <= high { next } else { 0.5 * (low + high) };
@@ -211,22 +229,38 @@ impl<T: Real> Integrand<'_, '_, T> {
         }; MAXIMA];
         let number = self.maxima(&mut found, &mut space.chunk);
         let top = found[0];
-        let counted = || found[..number].iter().filter(|at| at.value > top.value - CUT);
+        let counted = || found[..number].iter().filter(|at| at.value >= top.value - CUT);
         let narrow = counted().map(|at| -at.d2).fold(1e-3, f64::max);
+        // What rounding leaves of the slopes of law and choices, over the width: they cancel at the top.
+        let noise = f64::EPSILON * top.law[1].abs() * 9.0 / Float::sqrt(narrow);
+        if noise > 1e-9 && narrow > 1e10 {
+            return self.laplace(&top, sizes, space);
+        }
         let ends =
             counted().fold([0.0_f64; 2], |[low, high], at| [low.min(at.x - top.x), high.max(at.x - top.x)]);
         // A slow tail to the left is drawn in, from where the largest margin decides nothing any more: further right the
-        // choices have their poles, which must not be drawn nearer. A few hundred nodes at most.
+        // choices have their poles, which must not be drawn nearer.
         let drawn =
-            (self.law.left_rate() < 12.0).then(|| (-ln(sizes.most) - self.shift - top.x).clamp(-40.0, 0.0));
+            (self.law.left_rate() < 12.0).then(|| (-ln(sizes.most) - self.shift - top.x).clamp(-560.0, 0.0));
         let narrow = if drawn == Some(0.0) { 2.0 * narrow } else { narrow };
-        let curvature = self.law.curvature();
         // Where the choices leave β: within three standard deviations.
         let reach = exp_parts_of(top.x).exp_m1.abs() + 3.0 / Float::sqrt(narrow);
-        let curvature = (reach <= curvature.reach).then_some(curvature);
-        let step = step(narrow, 0.9 * self.strip());
-        let mut grid =
-            Grid { top, ends, drawn, linear, most: sizes.most_against, step, rest: 0.0, curvature };
+        let spread = self.spread(reach, sizes.most, space);
+        // Under a tiny lapse the poles are near, and often nowhere that counts: the check below will tell.
+        let step = step(narrow, 0.9 * self.strip().max(0.7));
+        let mut grid = Grid {
+            top,
+            ends,
+            drawn,
+            linear,
+            most: sizes.most_against,
+            step,
+            rest: 0.0,
+            spread,
+            full: false,
+            lapse_full: false,
+            reached: 0.0,
+        };
         // What even and odd nodes may differ by, the error at twice the step: at the step it is the fourth power of that
         // where the integrand is next to a Gaussian, else about its square.
         let tolerance = match () {
@@ -239,6 +273,11 @@ impl<T: Real> Integrand<'_, '_, T> {
             if apart < tolerance {
                 break;
             }
+            // Without room for twice as many nodes this has to do, or is none.
+            if 2 * space.len > MOST {
+                grid.full |= apart > 1e-6;
+                break;
+            }
             grid.step *= 0.5;
         }
         if finer > 1.0 {
@@ -248,39 +287,84 @@ impl<T: Real> Integrand<'_, '_, T> {
         self.summarise(&grid, sizes.constant, space)
     }
 
+    /// A top so narrow and steep that numbers do not resolve it: its height and width. The next term of the expansion is
+    /// 1/b, less than 1e-10.
+    fn laplace(&self, top: &At, sizes: Sizes, space: &mut Workspace) -> Integral {
+        let x = top.x - top.d1 / top.d2;
+        let beta = exp(x + self.shift);
+        (space.betas[0], space.away[0], space.weights[0], space.terms[0]) = (beta, 0.0, 1.0, 0.0);
+        (space.len, space.linear) = (1, if self.choices.sides.floor() == 0.0 { sizes.against } else { 0.0 });
+        let parts = exp_parts_of(x);
+        Integral {
+            ln: top.value + 0.5 * (ln(-2.0 * PI / top.d2) - top.d1 * (top.d1 / top.d2)),
+            d_v: self.law.score(x, &parts),
+            // Infinite or not, it is that of this one β.
+            holds_lapse: true,
+            mean: beta,
+            variance: -beta / top.d2 * beta,
+        }
+    }
+
+    /// How ∂/∂v is taken, for a β that the choices leave so far from E\[β\].
+    fn spread(&self, reach: f64, most: f64, space: &mut Workspace) -> Spread {
+        let curvature = self.law.curvature();
+        if reach <= curvature.reach {
+            return Spread::Curvature(curvature);
+        }
+        if most > 0.5 || self.shift > 0.0 {
+            return Spread::Score;
+        }
+        let mean = self.choices.slopes(1.0, &mut space.chunk);
+        let slope = mean.d1;
+        // Further out the score is no larger than what it weighs.
+        let gentle = (slope.abs() + Float::sqrt(mean.d2.abs())) * (1.0 + 10.0 * self.law.v()) <= 0.5;
+        if gentle {
+            let [values, ..] = self.choices.nodes(&[1.0; BLOCK], false, &mut space.chunk);
+            return Spread::Tangent { slope, value: values[0] };
+        }
+        Spread::Score
+    }
+
     /// Lays nodes outwards from the maximum; weights are left as logarithms. Returns the part of the sum that even and odd
     /// nodes differ by.
     fn lay(&self, grid: &mut Grid, space: &mut Workspace) -> f64 {
         space.len = 0;
+        (space.linear, grid.reached) = (grid.linear, f64::NEG_INFINITY);
         let (mut even, mut odd) = (0.0, 0.0);
         for side in [1.0, -1.0] {
             let mut first = if side > 0.0 { 0.0 } else { 1.0 };
             while space.len + BLOCK <= MOST {
                 let from = space.len;
-                let (least, gain) = self.block(grid, [side, first], space);
-                for (i, &ln) in space.weights[from..space.len].iter().enumerate() {
+                let (least, [whole, lapse]) = self.block(grid, [side, first], space);
+                for i in 0..BLOCK {
                     let sum = if (first as usize + i).is_multiple_of(2) { &mut even } else { &mut odd };
-                    *sum += exp(ln);
+                    *sum += exp(space.weights[from + i] - grid.linear * space.away[from + i]);
                 }
                 first += BLOCK as f64;
                 let past = match side > 0.0 {
                     true => least > grid.ends[1],
                     false => least < grid.ends[0],
                 };
-                if past && (gain <= -CUT || gain.is_nan()) {
+                // A derivative at ε = 0 may lie anywhere in p(β): it gets half of the room.
+                let out_of_room = space.len >= MOST / 2;
+                let done = |ln: f64| ln <= -CUT || ln.is_nan();
+                if past && done(whole) && (done(lapse) || out_of_room) {
+                    grid.lapse_full |= lapse > -CUT;
                     break;
                 }
+                grid.full |= space.len + BLOCK > MOST;
             }
         }
         (even - odd).abs() / (even + odd)
     }
 
-    /// Eight nodes to one side. Returns the outermost step in x, and ln of its weight with what a derivative in the lapse
-    /// may make of it.
-    fn block(&self, grid: &mut Grid, [side, first]: [f64; 2], space: &mut Workspace) -> (f64, f64) {
+    /// Eight nodes to one side. Returns the outermost step in x, ln of its weight, and the same with what a derivative in
+    /// the lapse may make of it.
+    fn block(&self, grid: &mut Grid, [side, first]: [f64; 2], space: &mut Workspace) -> (f64, [f64; 2]) {
         let from = space.len;
         let (x0, beta0) = (grid.top.x, exp(grid.top.x + self.shift));
         let (mut steps, mut betas, mut weights) = ([0.0; BLOCK], [0.0; BLOCK], [0.0; BLOCK]);
+        let mut away = [0.0; BLOCK];
         for i in 0..BLOCK {
             let u = side * (first + i as f64) * grid.step;
             let (step, density) = match grid.drawn {
@@ -293,10 +377,15 @@ impl<T: Real> Integrand<'_, '_, T> {
             let parts = exp_parts_of(step);
             steps[i] = step;
             betas[i] = beta0 * parts.exp;
-            weights[i] =
-                density + self.law.difference(x0, step, &parts) - grid.linear * (beta0 * parts.exp_m1);
+            away[i] = beta0 * parts.exp_m1;
+            weights[i] = density + self.law.difference(x0, step, &parts);
         }
-        let [values, d1, d2] = self.choices.nodes(&betas, grid.curvature.is_some(), &mut space.chunk);
+        let slopes = matches!(grid.spread, Spread::Curvature(_));
+        let [values, d1, d2] = self.choices.nodes(&betas, slopes, &mut space.chunk);
+        let remainders = match grid.spread {
+            Spread::Tangent { .. } => self.choices.remainders(&betas, &mut space.chunk),
+            _ => [0.0; BLOCK],
+        };
         // Relative to the first node, where everything is known.
         if side > 0.0 && first == 0.0 {
             grid.rest = values[0];
@@ -304,38 +393,58 @@ impl<T: Real> Integrand<'_, '_, T> {
         for i in 0..BLOCK {
             let place = from + i;
             space.betas[place] = betas[i];
+            space.away[place] = away[i];
             space.weights[place] = weights[i] + (values[i] - grid.rest);
             let x = x0 + steps[i];
             let parts = exp_parts_of(x);
-            space.terms[place] = match &grid.curvature {
-                Some(curvature) => {
+            space.terms[place] = match &grid.spread {
+                Spread::Curvature(curvature) => {
                     // In B = β/E[β], which is next to 1 where a curvature serves.
                     curvature.at(parts.exp_m1) * ((d1[i] * d1[i] + d2[i]) / (parts.exp * parts.exp))
                 }
-                None => self.law.score(x, &parts),
+                Spread::Tangent { slope, value } => {
+                    let along = slope * parts.exp_m1;
+                    let beyond = if along.abs() <= 1.0 {
+                        beyond_tangent(along, remainders[i])
+                    } else {
+                        let change = values[i] - value - grid.linear * parts.exp_m1;
+                        1.0 - (1.0 + along) * exp(-change)
+                    };
+                    self.law.score(x, &parts) * beyond
+                }
+                Spread::Score => self.law.score(x, &parts),
             };
         }
         space.len += BLOCK;
         let last = BLOCK - 1;
-        let floor = self.choices.sides.floor();
-        let gain = match self.choices.sides.lapse {
-            false => 0.0,
-            true if floor > 0.0 => (-ln(floor)).min(grid.most * betas[last]),
-            true => grid.most * betas[last],
+        let (weight, floor) = (space.weights[from + last], self.choices.sides.floor());
+        let whole = weight - grid.linear * away[last];
+        // The variance takes two more powers of β, and a derivative in the lapse 1/(a + bu) of the largest margin.
+        let moments = whole + 2.0 * steps[last].max(0.0);
+        let lapse = match self.choices.sides.lapse {
+            false => f64::NEG_INFINITY,
+            true if floor > 0.0 => whole + (-ln(floor)).min(grid.most * betas[last]),
+            // Without that choice; relative to where that is largest.
+            true => {
+                let without = |i: usize| space.weights[from + i] - (grid.linear - grid.most) * away[i];
+                grid.reached = (0..BLOCK).map(without).fold(grid.reached, f64::max);
+                without(last) - grid.reached
+            }
         };
-        // The variance takes two more powers of β.
-        (steps[last], space.weights[from + last] + gain + 2.0 * steps[last].max(0.0))
+        (steps[last], [moments, lapse])
     }
 
     fn summarise(&self, grid: &Grid, constant: f64, space: &mut Workspace) -> Integral {
         let n = space.len;
         let (betas, weights, terms) = (&space.betas[..n], &mut space.weights[..n], &mut space.terms[..n]);
-        let sum: f64 = weights.iter().map(|&ln| exp(ln)).sum();
+        let away = &space.away[..n];
+        let sum: f64 = weights.iter().zip(away).map(|(&ln, &away)| exp(ln - grid.linear * away)).sum();
         let ln_sum = ln(sum);
         let (mut mean, mut d_v) = (0.0, 0.0);
-        for ((weight, term), &beta) in weights.iter_mut().zip(terms.iter_mut()).zip(betas) {
+        for (((weight, term), &beta), &away) in weights.iter_mut().zip(terms.iter_mut()).zip(betas).zip(away)
+        {
             let ln_weight = *weight - ln_sum;
-            *weight = exp(*weight) / sum;
+            *weight = exp(*weight - grid.linear * away) / sum;
             // Far out a term may be beyond every number.
             if *weight > 0.0 {
                 mean += *weight * beta;
@@ -346,9 +455,28 @@ impl<T: Real> Integrand<'_, '_, T> {
         let variance =
             weights.iter().zip(betas).map(|(&weight, &beta)| weight * (beta - mean) * (beta - mean)).sum();
         let top = self.law.ln_density(grid.top.x)[0];
+        // Half an integral is none.
+        let top = if grid.full { f64::NAN } else { top };
         let likelihood = grid.rest + constant - grid.linear * exp(grid.top.x + self.shift);
-        Integral { ln: top + likelihood + ln_sum + ln(grid.step), d_v, mean, variance }
+        Integral {
+            ln: top + likelihood + ln_sum + ln(grid.step),
+            d_v,
+            holds_lapse: !grid.lapse_full,
+            mean,
+            variance,
+        }
     }
+}
+
+/// How ∂/∂v is taken.
+enum Spread {
+    /// By the law's kernel of second order, where the spread is small.
+    Curvature(Curvature),
+    /// By the law's score, of what the likelihood has beyond its tangent at E\[β\]: where it hardly depends on β. The
+    /// slope and the value there.
+    Tangent { slope: f64, value: f64 },
+    /// By the law's score.
+    Score,
 }
 
 /// Where nodes are.
@@ -364,8 +492,12 @@ struct Grid {
     step: f64,
     /// The rest of the log-likelihood at the top.
     rest: f64,
-    /// How ∂/∂v is taken: by the law's curvature, or by its score.
-    curvature: Option<Curvature>,
+    spread: Spread,
+    /// Whether nodes ran out; for a derivative in the lapse.
+    full: bool,
+    lapse_full: bool,
+    /// The largest of what stands for a derivative at ε = 0.
+    reached: f64,
 }
 
 /// The step for an integrand of second derivative −b at its maximum that is analytic up to height `strip`: the error

@@ -22,6 +22,7 @@ mod integral;
 mod order;
 mod person;
 mod quantile;
+mod remainder;
 
 pub use evaluation::{Panel, PersonPosterior};
 pub use input::{PanelBatch, PanelRows, PanelSums};

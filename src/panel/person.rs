@@ -77,11 +77,10 @@ impl Person {
 
 /// What the margins of a person hold beside numbers.
 enum Kind {
-    /// ln of the largest finite y, and whether the choices are possible at all, for either preference: those against an
-    /// infinite margin are not, without a lapse.
+    /// ln of the largest finite y; how many margins are −∞ and ∞.
     Numbers {
         ln_most: f64,
-        possible: [bool; 2],
+        infinite: [f64; 2],
     },
     NotANumber,
     Impossible,
@@ -89,7 +88,7 @@ enum Kind {
 
 impl<S: Calculus> Model<S> {
     fn kind<T: Real>(&self, margins: &[T], mask: Option<&[bool]>) -> Kind {
-        let (mut most, mut possible) = (0.0_f64, [true, self.reversed > 0.0]);
+        let (mut most, mut infinite) = (0.0_f64, [0.0; 2]);
         for (i, &d) in margins.iter().enumerate() {
             if mask.is_some_and(|mask| !mask[i]) {
                 continue;
@@ -100,13 +99,22 @@ impl<S: Calculus> Model<S> {
             }
             if d.is_finite() {
                 most = most.max(d.abs());
-            } else if self.lapse[0] == 0.0 && self.mean() > 0.0 {
-                // β = 0 has no part in anything.
-                possible[usize::from(d > 0.0)] = false;
+            } else if self.mean() > 0.0 {
+                infinite[usize::from(d > 0.0)] += 1.0;
             }
         }
         let ln_most = if most > 0.0 && self.mean() > 0.0 { ln(most) + ln(self.mean()) } else { 0.0 };
-        if possible == [false; 2] { Kind::Impossible } else { Kind::Numbers { ln_most, possible } }
+        match self.possible(infinite) {
+            [false, false] => Kind::Impossible,
+            _ => Kind::Numbers { ln_most, infinite },
+        }
+    }
+
+    /// Whether choices at infinite margins, so many at −∞ and ∞, are possible, for either preference: those against the
+    /// label are not, without a lapse.
+    fn possible(&self, [minus, plus]: [f64; 2]) -> [bool; 2] {
+        let sure = self.lapse[0] == 0.0;
+        [!(sure && minus > 0.0), self.reversed > 0.0 && !(sure && plus > 0.0)]
     }
 
     fn mean(&self) -> f64 {
@@ -155,8 +163,8 @@ impl<S: Calculus> Model<S> {
         factor: f64,
     ) -> Person {
         let mut write = write;
-        let (ln_most, possible) = match self.kind(margins, mask) {
-            Kind::Numbers { ln_most, possible } => (ln_most, possible),
+        let (ln_most, infinite) = match self.kind(margins, mask) {
+            Kind::Numbers { ln_most, infinite } => (ln_most, infinite),
             Kind::NotANumber => {
                 if let Some(to) = write {
                     to.fill(T::nan());
@@ -166,7 +174,7 @@ impl<S: Calculus> Model<S> {
             Kind::Impossible => return self.impossible(margins, mask, write, factor),
         };
         let (unit, shift) = self.unit(ln_most);
-        let integrals = self.integrals(margins, mask, possible, [unit, shift, 1.0], spaces);
+        let integrals = self.integrals(margins, mask, infinite, [unit, shift, 1.0], spaces);
         let (value, parts) = self.mixture(&integrals);
         if let Some(to) = &mut write {
             to.fill(T::zero());
@@ -179,7 +187,8 @@ impl<S: Calculus> Model<S> {
             if part == 0.0 {
                 continue;
             }
-            let unit = if side == 0 { unit } else { -unit };
+            let [minus, plus] = infinite;
+            let (unit, infinite) = if side == 0 { (unit, [minus, plus]) } else { (-unit, [plus, minus]) };
             let choices = self.choices(margins, mask, unit);
             let (nodes, chunk) = spaces.sides[side].split();
             let mut elastic = 0.0;
@@ -193,9 +202,12 @@ impl<S: Calculus> Model<S> {
                     to[i] = T::from_f64(to[i].to_f64() - factor * slope);
                 }
             });
+            let constant = if self.with_lapse { choices.infinite(infinite).1 } else { [0.0; 3] };
+            let d_lapse: [f64; 3] = core::array::from_fn(|i| d_lapse[i] + constant[i]);
             out.elastic -= elastic;
             out.d_v -= part * integral.d_v;
-            out.d_lapse.iter_mut().zip(d_lapse).for_each(|(all, d)| *all -= part * d);
+            let known = if integral.holds_lapse { 1.0 } else { f64::NAN };
+            out.d_lapse.iter_mut().zip(d_lapse).for_each(|(all, d)| *all -= known * (part * d));
             out.mean += part * (unit.abs() * integral.mean);
         }
         for (part, integral) in parts.into_iter().zip(integrals) {
@@ -214,14 +226,14 @@ impl<S: Calculus> Model<S> {
     /// The distribution of β given the choices, its nodes laid closer.
     pub(super) fn posterior_nodes<T: Real>(&self, margins: &[T], spaces: &mut Spaces) -> Known {
         let spread = self.rate().is_some();
-        let (ln_most, possible) = match self.kind(margins, None) {
-            Kind::Numbers { ln_most, possible } if spread => (ln_most, possible),
+        let (ln_most, infinite) = match self.kind(margins, None) {
+            Kind::Numbers { ln_most, infinite } if spread => (ln_most, infinite),
             Kind::NotANumber => return Known::Point(f64::NAN),
             Kind::Impossible if spread => return Known::Point(0.0),
             _ => return Known::Point(self.mean()),
         };
         let (unit, shift) = self.unit(ln_most);
-        let integrals = self.integrals(margins, None, possible, [unit, shift, FINER], spaces);
+        let integrals = self.integrals(margins, None, infinite, [unit, shift, FINER], spaces);
         Known::Nodes { unit, parts: self.mixture(&integrals).1 }
     }
 
@@ -237,17 +249,21 @@ impl<S: Calculus> Model<S> {
         &self,
         margins: &[T],
         mask: Option<&[bool]>,
-        possible: [bool; 2],
+        [minus, plus]: [f64; 2],
         [unit, shift, finer]: [f64; 3],
         spaces: &mut Spaces,
     ) -> [Option<Integral>; 2] {
         let mut integrals = [None; 2];
+        let possible = self.possible([minus, plus]);
         for (side, integral) in integrals.iter_mut().enumerate() {
             if possible[side] {
                 let space = &mut spaces.sides[side];
                 space.chunk = Chunk::EMPTY;
-                let unit = if side == 0 { unit } else { -unit };
-                *integral = Some(self.integral(&self.choices(margins, mask, unit), shift, space, finer));
+                let (unit, infinite) = if side == 0 { (unit, [minus, plus]) } else { (-unit, [plus, minus]) };
+                let choices = self.choices(margins, mask, unit);
+                let mut found = self.integral(&choices, shift, space, finer);
+                found.ln += choices.infinite(infinite).0;
+                *integral = Some(found);
             }
         }
         integrals

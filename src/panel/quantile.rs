@@ -88,7 +88,9 @@ impl<'a> Distribution<'a> {
 
     /// The β with P(strength ≤ β) = p.
     fn quantile(&self, p: f64) -> f64 {
-        let Some(step) = self.step(|_, value| value >= p) else { return self.node(self.len() - 1).0 };
+        let Some(step) = self.step(|_, value| value >= p) else {
+            return self.len().checked_sub(1).map_or(f64::NAN, |last| self.node(last).0);
+        };
         step.beta(bisect([0.0, 1.0], |t| step.value(t) < p))
     }
 }

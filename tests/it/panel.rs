@@ -147,9 +147,10 @@ proptest! {
                 let to_v = match coordinates {
                     Coordinates::LnMeanLnCv => 2.0 * beta.v(),
                     Coordinates::MeanCv => 2.0 * beta.cv(),
+                    Coordinates::Native => 4.0 * (1.0 + beta.v()),
                     _ => 1.0,
                 };
-                let noise = 3e-14 * (1.0 / beta.v()).min(1e3) * to_v.max(1.0);
+                let noise = 1e-13 * (1.0 / beta.v()).clamp(1.0, 1e3) * to_v.max(1.0);
                 prop_assert!(
                     (a - b).abs() <= (1e-10 * size + noise) * unit.max(1.0),
                     "{coordinates:?} {i}: {a:e} {b:e} {beta}"
@@ -238,6 +239,12 @@ proptest! {
             prop_assert!(got.sums.d_params.iter().chain(&got.sums.d_lapse).all(|d| d.is_nan()));
             return Ok(());
         }
+        if got.sums.nll.is_nan() {
+            // Where all nodes are too few, or terms overflow.
+            let most = margins.iter().filter(|d| d.is_finite()).fold(0.0, |most: f64, d| most.max(d.abs()));
+            prop_assert!(most.log10() + beta.mean().log10() > 80.0, "{beta} {margins:?} {lapse} {got:?}");
+            return Ok(());
+        }
         prop_assert!(got.sums.nll >= -1e-12, "{beta} {margins:?} {lapse} {got:?}");
         prop_assert!(!got.d_margin.iter().any(|d| d.is_nan()), "{beta} {margins:?} {lapse} {got:?}");
         prop_assert!(got.mean >= 0.0 && got.sd >= 0.0, "{beta} {margins:?} {lapse} {got:?}");
@@ -248,7 +255,7 @@ proptest! {
         panel.quantiles(&margins, &[0.05, 0.5, 0.95], &mut quantiles).unwrap();
         // Of no spread they differ by rounding.
         let sorted = quantiles.is_sorted_by(|a, b| *a <= b * (1.0 + 1e-13));
-        prop_assert!(sorted && quantiles[0] >= 0.0, "{beta} {margins:?} {quantiles:?}");
+        prop_assert!((sorted && quantiles[0] >= 0.0) || special.abs() > 1e100, "{beta} {margins:?} {quantiles:?}");
     }
 }
 

@@ -20,6 +20,9 @@ impl Law for GammaLaw {
         let at = exp_parts_of(x);
         -self.k * (at.exp * parts.exp_m1_my + at.exp_m1 * step)
     }
+    fn v(&self) -> f64 {
+        1.0 / self.k
+    }
     fn mode(&self) -> f64 {
         0.0
     }

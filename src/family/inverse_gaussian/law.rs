@@ -24,7 +24,16 @@ impl Law for InverseGaussianLaw {
     }
     fn difference(&self, x: f64, step: f64, _: &ExpParts<f64>) -> f64 {
         let ([cosh_m1, sinh], [step_cosh_m1, step_sinh]) = (hyperbolic(x), hyperbolic(step));
-        -0.5 * step - ((1.0 + cosh_m1) * step_cosh_m1 + sinh * step_sinh) / self.v
+        let rise = if step.abs() > 1.0 {
+            // The products may be huge where their sum is not.
+            hyperbolic(x + step)[0] - cosh_m1
+        } else {
+            (1.0 + cosh_m1) * step_cosh_m1 + sinh * step_sinh
+        };
+        -0.5 * step - rise / self.v
+    }
+    fn v(&self) -> f64 {
+        self.v
     }
     fn mode(&self) -> f64 {
         Float::asinh(-0.5 * self.v)

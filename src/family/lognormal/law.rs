@@ -20,6 +20,9 @@ impl Law for LogNormalLaw {
         let z = x + 0.5 * self.q;
         -step * (z + 0.5 * step) / self.q
     }
+    fn v(&self) -> f64 {
+        self.v
+    }
     fn mode(&self) -> f64 {
         -0.5 * self.q
     }

@@ -34,6 +34,8 @@ pub fn of_strength<S: Strength<f64>>(s: S) {
     let _ = s.draw(0.3); //~
     let _ = s.draw_jacobian(()); //~
     let _ = s.family_of(()); //~
+    s.visit_law(&mut |_| {}, ()); //~ the law of ln β
+    let _ = s.kernel_spread(1.0, ()); //~
     let _ = s.model(Coordinates::Native); //~
     let _ = S::Gradient::pack([0.0; 4], ()); //~
     let _ = s.nll(1.0); // public
