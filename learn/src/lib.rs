@@ -130,3 +130,8 @@ pub use train::{Trained, TrainedErrors, train, train_all};
 #[cfg(doctest)]
 #[doc = include_str!("../../docs/guide.md")]
 struct Guide;
+
+/// And that of the page on label noise.
+#[cfg(doctest)]
+#[doc = include_str!("../../docs/label-noise.md")]
+struct LabelNoise;

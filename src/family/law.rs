@@ -6,15 +6,14 @@ use crate::math::elementary::{ExpParts, exp_parts};
 pub trait Law: core::fmt::Debug {
     /// ln of the density of x, with its first two derivatives.
     fn ln_density(&self, x: f64) -> [f64; 3];
-    /// ln of the density at `x` + `step` less that at `x`, from a form that does not cancel; `parts` are those of
-    /// `step`.
-    fn difference(&self, x: f64, step: f64, parts: &ExpParts<f64>) -> f64;
+    /// ln of the density at `x` + `step` less that at `x`, from a form that does not cancel; `at` and `parts` are those of
+    /// `x` and `step`.
+    fn difference(&self, x: f64, at: &ExpParts<f64>, step: f64, parts: &ExpParts<f64>) -> f64;
     /// v.
     fn v(&self) -> f64;
     /// Where the density of x is largest.
     fn mode(&self) -> f64;
-    /// Whether ln density(x) is concave as a function of eˣ once −x is added: then a concave log-likelihood leaves one
-    /// maximum.
+    /// Whether ln density(x) is concave as a function of eˣ: then a log-likelihood that is concave in β leaves one maximum.
     fn concave(&self) -> bool;
     /// The density falls to the left no faster than eᵏˣ for this k.
     fn left_rate(&self) -> f64;
@@ -40,13 +39,16 @@ impl Curvature {
     /// From the coefficients of vⁱδʲ: those with 2i + j < [`TERMS`] serve v ≤ 1e-3 and |δ| ≤ 0.15 to 1e-12.
     pub(crate) fn small(v: f64, table: &[&[f64]]) -> Self {
         let mut coefficients = [0.0; TERMS];
+        if v > 1e-3 {
+            return Self { coefficients, reach: 0.0 };
+        }
         for row in table.iter().rev() {
             for (j, c) in coefficients.iter_mut().enumerate() {
                 *c = *c * v + row.get(j).copied().unwrap_or(0.0);
             }
         }
         // Three standard deviations of B at least.
-        Self { coefficients, reach: if v <= 1e-3 { 0.15 } else { 0.0 } }
+        Self { coefficients, reach: 0.15 }
     }
 
     /// κ at δ.

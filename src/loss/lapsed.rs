@@ -148,18 +148,14 @@ impl<T: Real, S: Strength<T>> Lapsed<T, S> {
     pub fn posterior(&self, margin: T) -> Posterior<T> {
         let told = self.strength.posterior(margin);
         let Some((tail, lapsed, _, negative)) = self.tails(margin, false) else { return told };
-        if self.lapse.is_none() {
+        let [floor, ceiling] = self.lapse.epsilon().map(Real::to_f64);
+        // Nothing is flipped into this label: it is right.
+        if floor == 0.0 {
             return told;
         }
-        let [floor, ceiling] = self.lapse.epsilon().map(Real::to_f64);
         let (kept, label) =
             (1.0 - floor - ceiling, if negative { lapsed.t } else { 0.5 + lapsed.half_minus() });
-        let share = match negative {
-            // T/A where T may underflow: as the derivatives have it.
-            true if tail.t == 0.0 => 0.0,
-            true => kept * tail.t / label,
-            false => kept * (0.5 + tail.h) / label,
-        };
+        let share = kept * if negative { tail.t } else { 0.5 + tail.h } / label;
         let (mean, v) = (self.strength.mean().to_f64(), self.strength.v().to_f64());
         let (mean_told, variance_told) = (told.mean.to_f64(), told.variance.to_f64());
         let apart = mean_told - mean;

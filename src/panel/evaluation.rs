@@ -27,7 +27,7 @@ const LEAF: usize = 64;
 /// * Max error of the loss: 1e-12·max(1, |Lᵢ|), 5e-12 beyond 1000 choices a person; gradients 1e-10 of the sum of their
 ///   terms' sizes. Computed in f64, also for f32. Measured: README.
 /// * Work per person is that of 30 to 200 values of β for every choice; no allocation. 300 KB of stack.
-/// * Source: the panel likelihood of the mixed logit (Revelt and Train 1998), docs/math.md §14.
+/// * Source: the panel likelihood of the mixed logit (Revelt and Train 1998), docs/math.md §12.
 ///
 /// ```
 /// use prefstrength::panel::{Panel, PanelBatch, PanelRows};

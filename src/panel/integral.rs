@@ -5,9 +5,10 @@
 //! rules of Gauss and Hermite about the maximum miss 1e-2 with 15 nodes.
 
 use super::choices::{BLOCK, Choices, Chunk, Nodes, Sizes, Slopes};
+use super::places::{Exponentials, Lay};
 use super::remainder::beyond_tangent;
 use crate::family::law::{Curvature, Law, exp_parts_of};
-use crate::math::elementary::{exp, ln, ln_1p};
+use crate::math::elementary::{ExpParts, exp, ln};
 use crate::real::Real;
 use core::f64::consts::{FRAC_PI_2, PI};
 use num_traits::Float;
@@ -28,10 +29,10 @@ pub(super) struct Workspace {
     betas: [f64; MOST],
     /// β less that of the first node, with all its digits.
     away: [f64; MOST],
-    /// ln of the weights without what is linear in β, then the weights, which sum to 1.
+    /// Weights, which sum to 1 in the end.
     weights: [f64; MOST],
-    /// Terms of ∂/∂v, then the logarithms.
-    terms: [f64; MOST],
+    /// Their logarithms without what is linear in β.
+    ln_weights: [f64; MOST],
     len: usize,
     /// Σ|y| against the label, where that is linear.
     linear: f64,
@@ -40,13 +41,27 @@ pub(super) struct Workspace {
 impl Workspace {
     pub(super) fn new() -> Self {
         let zero = [0.0; MOST];
-        Self { chunk: Chunk::EMPTY, betas: zero, away: zero, weights: zero, terms: zero, len: 0, linear: 0.0 }
+        Self {
+            chunk: Chunk::EMPTY,
+            betas: zero,
+            away: zero,
+            weights: zero,
+            ln_weights: zero,
+            len: 0,
+            linear: 0.0,
+        }
     }
 
     pub(super) fn nodes(&self) -> Nodes<'_> {
         let n = self.len;
         let (betas, weights) = (&self.betas[..n], &self.weights[..n]);
-        Nodes { betas, weights, away: &self.away[..n], ln_weights: &self.terms[..n], linear: self.linear }
+        Nodes {
+            betas,
+            weights,
+            away: &self.away[..n],
+            ln_weights: &self.ln_weights[..n],
+            linear: self.linear,
+        }
     }
 
     /// The nodes, and the chunk beside them.
@@ -57,7 +72,7 @@ impl Workspace {
             betas,
             weights,
             away: &self.away[..n],
-            ln_weights: &self.terms[..n],
+            ln_weights: &self.ln_weights[..n],
             linear: self.linear,
         };
         (nodes, &mut self.chunk)
@@ -81,7 +96,7 @@ pub(super) struct Integral {
 /// A point mass: the product of the choices' probabilities.
 pub(super) fn point_mass<T: Real>(choices: &Choices<'_, T>, space: &mut Workspace) -> Integral {
     let at = choices.slopes(1.0, &mut space.chunk);
-    (space.betas[0], space.away[0], space.weights[0], space.terms[0]) = (1.0, 0.0, 1.0, 0.0);
+    (space.betas[0], space.away[0], space.weights[0], space.ln_weights[0]) = (1.0, 0.0, 1.0, 0.0);
     (space.len, space.linear) = (1, 0.0);
     // The slope in v where a spread begins, the same for every family.
     Integral { ln: at.value, d_v: 0.5 * (at.d1 * at.d1 + at.d2), holds_lapse: true, mean: 1.0, variance: 0.0 }
@@ -208,7 +223,8 @@ impl<T: Real> Integrand<'_, '_, T> {
         number
     }
 
-    /// Half the height of the strip in which a choice has no pole: π/2, and less where its probability a + bu vanishes.
+    /// Half the height of the strip in which ln of a choice's probability has no pole: π/2, and less where a + bu vanishes,
+    /// near which the integrand is steep.
     fn strip(&self) -> f64 {
         let [a, b] = self.choices.sides.against;
         // arg(ln(b/a) + iπ), from below.
@@ -247,7 +263,9 @@ impl<T: Real> Integrand<'_, '_, T> {
         let reach = exp_parts_of(top.x).exp_m1.abs() + 3.0 / Float::sqrt(narrow);
         let spread = self.spread(reach, sizes.most, space);
         // Under a tiny lapse the poles are near, and often nowhere that counts: the check below will tell.
-        let step = step(narrow, 0.9 * self.strip().max(0.7));
+        let step = step(narrow, 0.9 * self.strip().max(0.7)) * if drawn.is_some() { 0.8 } else { 1.0 };
+        let (beta, parts) = (exp(top.x + self.shift), exp_parts_of(top.x));
+        let none = drawn.map_or(0.0, exp);
         let mut grid = Grid {
             top,
             ends,
@@ -259,29 +277,27 @@ impl<T: Real> Integrand<'_, '_, T> {
             spread,
             full: false,
             lapse_full: false,
+            beta,
+            parts,
+            none,
+            sum: 0.0,
+            spread_sum: 0.0,
+            mean_sum: 0.0,
             reached: 0.0,
         };
         // What even and odd nodes may differ by, the error at twice the step: at the step it is the fourth power of that
         // where the integrand is next to a Gaussian, else about its square.
-        let tolerance = match () {
-            () if drawn.is_some() => 1e-8,
-            () if narrow > 60.0 && self.strip() == FRAC_PI_2 => 3e-5,
-            () => 5e-8,
-        };
-        for _ in 0..5 {
-            let apart = self.lay(&mut grid, space);
-            if apart < tolerance {
-                break;
-            }
-            // Without room for twice as many nodes this has to do, or is none.
-            if 2 * space.len > MOST {
-                grid.full |= apart > 1e-6;
-                break;
-            }
+        let tolerance = if narrow > 60.0 && self.strip() == FRAC_PI_2 { 3e-5 } else { 2e-7 };
+        let mut apart = self.lay(&mut grid, space);
+        // Without room for twice as many nodes these have to do, or there is no result.
+        while apart >= tolerance && 2 * space.len <= MOST {
             grid.step *= 0.5;
+            apart = self.lay(&mut grid, space);
         }
-        if finer > 1.0 {
-            grid.step /= finer;
+        grid.full |= apart > 1e-6 && apart > tolerance;
+        let room = (MOST / space.len.max(1)) as f64;
+        if finer > 1.0 && room > 1.0 {
+            grid.step /= finer.min(room);
             self.lay(&mut grid, space);
         }
         self.summarise(&grid, sizes.constant, space)
@@ -292,7 +308,7 @@ impl<T: Real> Integrand<'_, '_, T> {
     fn laplace(&self, top: &At, sizes: Sizes, space: &mut Workspace) -> Integral {
         let x = top.x - top.d1 / top.d2;
         let beta = exp(x + self.shift);
-        (space.betas[0], space.away[0], space.weights[0], space.terms[0]) = (beta, 0.0, 1.0, 0.0);
+        (space.betas[0], space.away[0], space.weights[0], space.ln_weights[0]) = (beta, 0.0, 1.0, 0.0);
         (space.len, space.linear) = (1, if self.choices.sides.floor() == 0.0 { sizes.against } else { 0.0 });
         let parts = exp_parts_of(x);
         Integral {
@@ -325,11 +341,12 @@ impl<T: Real> Integrand<'_, '_, T> {
         Spread::Score
     }
 
-    /// Lays nodes outwards from the maximum; weights are left as logarithms. Returns the part of the sum that even and odd
-    /// nodes differ by.
+    /// Lays nodes outwards from the maximum, relative to which their weights are. Returns the part of their sum that even
+    /// and odd nodes differ by.
     fn lay(&self, grid: &mut Grid, space: &mut Workspace) -> f64 {
         space.len = 0;
         (space.linear, grid.reached) = (grid.linear, f64::NEG_INFINITY);
+        (grid.spread_sum, grid.mean_sum) = (0.0, 0.0);
         let (mut even, mut odd) = (0.0, 0.0);
         for side in [1.0, -1.0] {
             let mut first = if side > 0.0 { 0.0 } else { 1.0 };
@@ -338,7 +355,7 @@ impl<T: Real> Integrand<'_, '_, T> {
                 let (least, [whole, lapse]) = self.block(grid, [side, first], space);
                 for i in 0..BLOCK {
                     let sum = if (first as usize + i).is_multiple_of(2) { &mut even } else { &mut odd };
-                    *sum += exp(space.weights[from + i] - grid.linear * space.away[from + i]);
+                    *sum += space.weights[from + i];
                 }
                 first += BLOCK as f64;
                 let past = match side > 0.0 {
@@ -355,30 +372,28 @@ impl<T: Real> Integrand<'_, '_, T> {
                 grid.full |= space.len + BLOCK > MOST;
             }
         }
-        (even - odd).abs() / (even + odd)
+        grid.sum = even + odd;
+        (even - odd).abs() / grid.sum
     }
 
     /// Eight nodes to one side. Returns the outermost step in x, ln of its weight, and the same with what a derivative in
     /// the lapse may make of it.
     fn block(&self, grid: &mut Grid, [side, first]: [f64; 2], space: &mut Workspace) -> (f64, [f64; 2]) {
         let from = space.len;
-        let (x0, beta0) = (grid.top.x, exp(grid.top.x + self.shift));
-        let (mut steps, mut betas, mut weights) = ([0.0; BLOCK], [0.0; BLOCK], [0.0; BLOCK]);
-        let mut away = [0.0; BLOCK];
+        let (x0, beta0, at0) = (grid.top.x, grid.beta, &grid.parts);
+        let level = self.choices.level;
+        let places = level.dispatch(Lay {
+            first: side * first * grid.step,
+            step: side * grid.step,
+            drawn: grid.drawn.map(|from| [from, grid.none]),
+        });
+        let steps = places.steps;
+        let (mut betas, mut away, mut weights) = ([0.0; BLOCK], [0.0; BLOCK], [0.0; BLOCK]);
         for i in 0..BLOCK {
-            let u = side * (first + i as f64) * grid.step;
-            let (step, density) = match grid.drawn {
-                None => (u, 0.0),
-                Some(from) => {
-                    let (down, none) = (exp(from - u), exp(from));
-                    (u - (down - none), ln_1p(down))
-                }
-            };
-            let parts = exp_parts_of(step);
-            steps[i] = step;
+            let parts = places.parts(i);
             betas[i] = beta0 * parts.exp;
             away[i] = beta0 * parts.exp_m1;
-            weights[i] = density + self.law.difference(x0, step, &parts);
+            weights[i] = places.density[i] + self.law.difference(x0, at0, steps[i], &parts);
         }
         let slopes = matches!(grid.spread, Spread::Curvature(_));
         let [values, d1, d2] = self.choices.nodes(&betas, slopes, &mut space.chunk);
@@ -390,14 +405,27 @@ impl<T: Real> Integrand<'_, '_, T> {
         if side > 0.0 && first == 0.0 {
             grid.rest = values[0];
         }
+        let mut whole_weights = [0.0; BLOCK];
         for i in 0..BLOCK {
-            let place = from + i;
-            space.betas[place] = betas[i];
-            space.away[place] = away[i];
-            space.weights[place] = weights[i] + (values[i] - grid.rest);
+            let ln_weight = weights[i] + (values[i] - grid.rest);
+            space.ln_weights[from + i] = ln_weight;
+            whole_weights[i] = ln_weight - grid.linear * away[i];
+        }
+        let weights = level.dispatch(Exponentials(whole_weights));
+        space.betas[from..from + BLOCK].copy_from_slice(&betas);
+        space.away[from..from + BLOCK].copy_from_slice(&away);
+        space.weights[from..from + BLOCK].copy_from_slice(&weights);
+        for i in 0..BLOCK {
+            let weight = weights[i];
+            // eˣ and its remainders at x₀ + step.
             let x = x0 + steps[i];
-            let parts = exp_parts_of(x);
-            space.terms[place] = match &grid.spread {
+            let step = places.parts(i);
+            let parts = ExpParts {
+                exp: at0.exp * step.exp,
+                exp_m1: at0.exp * step.exp_m1 + at0.exp_m1,
+                exp_m1_my: at0.exp * step.exp_m1_my + (at0.exp_m1 * steps[i] + at0.exp_m1_my),
+            };
+            let term = match &grid.spread {
                 Spread::Curvature(curvature) => {
                     // In B = β/E[β], which is next to 1 where a curvature serves.
                     curvature.at(parts.exp_m1) * ((d1[i] * d1[i] + d2[i]) / (parts.exp * parts.exp))
@@ -414,10 +442,15 @@ impl<T: Real> Integrand<'_, '_, T> {
                 }
                 Spread::Score => self.law.score(x, &parts),
             };
+            // Far out a term may be beyond every number.
+            if weight > 0.0 {
+                grid.spread_sum += weight * term;
+                grid.mean_sum += weight * betas[i];
+            }
         }
         space.len += BLOCK;
         let last = BLOCK - 1;
-        let (weight, floor) = (space.weights[from + last], self.choices.sides.floor());
+        let (weight, floor) = (space.ln_weights[from + last], self.choices.sides.floor());
         let whole = weight - grid.linear * away[last];
         // The variance takes two more powers of β, and a derivative in the lapse 1/(a + bu) of the largest margin.
         let moments = whole + 2.0 * steps[last].max(0.0);
@@ -426,7 +459,7 @@ impl<T: Real> Integrand<'_, '_, T> {
             true if floor > 0.0 => whole + (-ln(floor)).min(grid.most * betas[last]),
             // Without that choice; relative to where that is largest.
             true => {
-                let without = |i: usize| space.weights[from + i] - (grid.linear - grid.most) * away[i];
+                let without = |i: usize| space.ln_weights[from + i] - (grid.linear - grid.most) * away[i];
                 grid.reached = (0..BLOCK).map(without).fold(grid.reached, f64::max);
                 without(last) - grid.reached
             }
@@ -436,22 +469,11 @@ impl<T: Real> Integrand<'_, '_, T> {
 
     fn summarise(&self, grid: &Grid, constant: f64, space: &mut Workspace) -> Integral {
         let n = space.len;
-        let (betas, weights, terms) = (&space.betas[..n], &mut space.weights[..n], &mut space.terms[..n]);
-        let away = &space.away[..n];
-        let sum: f64 = weights.iter().zip(away).map(|(&ln, &away)| exp(ln - grid.linear * away)).sum();
-        let ln_sum = ln(sum);
-        let (mut mean, mut d_v) = (0.0, 0.0);
-        for (((weight, term), &beta), &away) in weights.iter_mut().zip(terms.iter_mut()).zip(betas).zip(away)
-        {
-            let ln_weight = *weight - ln_sum;
-            *weight = exp(*weight - grid.linear * away) / sum;
-            // Far out a term may be beyond every number.
-            if *weight > 0.0 {
-                mean += *weight * beta;
-                d_v += *weight * *term;
-            }
-            *term = ln_weight;
-        }
+        let (ln_sum, inverse) = (ln(grid.sum), 1.0 / grid.sum);
+        space.weights[..n].iter_mut().for_each(|weight| *weight *= inverse);
+        space.ln_weights[..n].iter_mut().for_each(|ln| *ln -= ln_sum);
+        let (betas, weights) = (&space.betas[..n], &space.weights[..n]);
+        let (mean, d_v) = (grid.mean_sum * inverse, grid.spread_sum * inverse);
         let variance =
             weights.iter().zip(betas).map(|(&weight, &beta)| weight * (beta - mean) * (beta - mean)).sum();
         let top = self.law.ln_density(grid.top.x)[0];
@@ -496,13 +518,21 @@ struct Grid {
     /// Whether nodes ran out; for a derivative in the lapse.
     full: bool,
     lapse_full: bool,
+    /// β at the top, eˣ and its remainders there, and eᶜ.
+    beta: f64,
+    parts: ExpParts<f64>,
+    none: f64,
+    /// Σ of the weights, and of what ∂/∂v and the mean take of them.
+    sum: f64,
+    spread_sum: f64,
+    mean_sum: f64,
     /// The largest of what stands for a derivative at ε = 0.
     reached: f64,
 }
 
 /// The step for an integrand of second derivative −b at its maximum that is analytic up to height `strip`: the error
-/// e^{−2πy/h + by²/2} of a line at height y is e⁻⁵⁰, at the best y.
+/// e^{−2πy/h + by²/2} of a line at height y is e⁻⁵², at the best y.
 fn step(b: f64, strip: f64) -> f64 {
-    let y = Float::sqrt(100.0 / b).min(strip);
-    2.0 * PI * y / (50.0 + 0.5 * b * y * y)
+    let y = Float::sqrt(104.0 / b).min(strip);
+    2.0 * PI * y / (52.0 + 0.5 * b * y * y)
 }

@@ -21,6 +21,7 @@ mod integral;
 #[cfg(feature = "std")]
 mod order;
 mod person;
+mod places;
 mod quantile;
 mod remainder;
 

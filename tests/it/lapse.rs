@@ -409,6 +409,22 @@ fn posterior() {
     }
 }
 
+/// A side without a lapse, so far out that T underflows: a label there is right.
+#[test]
+fn posterior_of_one_side() {
+    for beta in strengths() {
+        let (told, plain) = (beta.with_lapse(Lapse::by_side(0.0, 0.1).expect("valid")), beta);
+        for d in [-1000.0, -1e300, f64::NEG_INFINITY] {
+            let (told, plain) = (told.posterior(d), plain.posterior(d));
+            assert!((told.mean - plain.mean).abs() <= 1e-12 * plain.mean, "{beta} {d}: {told:?} {plain:?}");
+            assert!(
+                (told.variance - plain.variance).abs() <= 1e-12 * plain.variance,
+                "{beta} {d}: {told:?} {plain:?}"
+            );
+        }
+    }
+}
+
 /// Sampled losses take the lapse as the exact ones do: on top of their own E[σ].
 #[test]
 fn sampled() {

@@ -3,7 +3,7 @@
 use crate::support::batch::Random;
 use crate::support::{Errors, Vectors};
 use prefstrength::batch::BatchError;
-use prefstrength::math::sigmoid;
+use prefstrength::math::{log_sigmoid, sigmoid};
 use prefstrength::panel::{ByPerson, Panel, PanelBatch, PanelRows, PanelSums};
 use prefstrength::{AnyStrength, Coordinates, Family, Lapse, Level, Strength};
 use proptest::prelude::*;
@@ -256,6 +256,90 @@ proptest! {
         // Of no spread they differ by rounding.
         let sorted = quantiles.is_sorted_by(|a, b| *a <= b * (1.0 + 1e-13));
         prop_assert!((sorted && quantiles[0] >= 0.0) || special.abs() > 1e100, "{beta} {margins:?} {quantiles:?}");
+    }
+}
+
+/// −ln of the panel likelihood by a rule so dense that nothing has to be known of the integrand.
+fn dense(beta: &AnyStrength, margins: &[f64], epsilon: f64) -> f64 {
+    let (low, high, step) = (-45.0, 9.0, 0.01);
+    let ln_mean = beta.mean().ln();
+    let logs: Vec<f64> = (0..((high - low) / step) as i32)
+        .map(|i| {
+            let b = (ln_mean + low + step * f64::from(i)).exp();
+            let law = beta.ln_pdf(b) + b.ln();
+            if law.is_nan() || law < -2000.0 {
+                return f64::NEG_INFINITY;
+            }
+            let one = |d: &f64| match epsilon == 0.0 {
+                true => log_sigmoid(b * d),
+                false => (epsilon + (1.0 - 2.0 * epsilon) * sigmoid(b * d)).ln(),
+            };
+            law + margins.iter().map(one).sum::<f64>()
+        })
+        .collect();
+    let top = logs.iter().copied().fold(f64::NEG_INFINITY, f64::max);
+    -(top + logs.iter().map(|ln| (ln - top).exp()).sum::<f64>().ln() + step.ln())
+}
+
+#[test]
+fn dense_rule() {
+    let mut random = Random(777);
+    for i in 0..400 {
+        let family = [Family::Gamma, Family::LogNormal, Family::InverseGaussian][i % 3];
+        let beta = strength(family, 1.0, random.decades(-1.2, 0.08));
+        let epsilon = [0.0, 0.3, 0.1, 0.003, 1e-5][i / 3 % 5];
+        let (number, scale) = (random.decades(0.0, 2.3) as usize, random.decades(-1.0, 1.5));
+        let (wrong, same) = ([0.0, 0.1, 0.5, 1.0][i / 15 % 4], i / 60 % 3 == 0);
+        let margins: Vec<f64> = (0..number)
+            .map(|_| {
+                let size = scale * if same { 1.3 } else { -random.between(0.0, 0.99).ln() + 0.01 };
+                if random.between(0.0, 1.0) < wrong { -size } else { size }
+            })
+            .collect();
+        let got = told(&Panel::new(&beta).with_lapse(Lapse::new(epsilon).expect("valid")), &margins).sums.nll;
+        let truth = dense(&beta, &margins, epsilon);
+        assert!((got - truth).abs() <= 2e-13 * truth.max(1.0), "{beta} {epsilon} {margins:?}: {got} {truth}");
+    }
+    // Where poles of a tiny lapse lie across a wide spread, and margins all alike are one pole of high order.
+    for (family, cv, epsilon) in
+        [(Family::LogNormal, 1.9, 1e-12), (Family::Gamma, 1.1, 1e-12), (Family::LogNormal, 1.5, 1e-6)]
+    {
+        let (beta, margins) = (strength(family, 1.0, cv), [6.0, -30.0, 2.0, -70.0, 1.0]);
+        let got = told(&Panel::new(&beta).with_lapse(Lapse::new(epsilon).expect("valid")), &margins).sums.nll;
+        let truth = dense(&beta, &margins, epsilon);
+        assert!((got - truth).abs() <= 1e-11 * truth, "{beta} {epsilon}: {got} {truth}");
+    }
+    for (cv, number, every) in [(1.2, 146, 3), (0.374, 82, 1000), (0.329, 195, 2)] {
+        let beta = strength(Family::Gamma, 1.0, cv);
+        let margins: Vec<f64> =
+            (0..number).map(|i| if i % every == every - 1 { -2.0 } else { 2.0 }).collect();
+        let got = told(&Panel::new(&beta), &margins).sums.nll;
+        let truth = dense(&beta, &margins, 0.0);
+        assert!((got - truth).abs() <= 2e-13 * truth.max(1.0), "{beta} {number}: {got} {truth}");
+    }
+}
+
+/// Asking for a derivative in the lapse where there is none changes nothing else.
+#[test]
+fn asking_changes_nothing() {
+    let against: Vec<f64> = (0..1000).map(|i| -1e6 * (1.0 + (i % 7) as f64)).collect();
+    for (family, cv, margins) in [
+        (Family::Gamma, 1e-8, &against[..]),
+        (Family::LogNormal, 50.0, &[3.0, -40.0, 2.0][..]),
+        (Family::Gamma, 0.6, &[1.0, -2.0, 30.0][..]),
+    ] {
+        let panel = Panel::new(&strength(family, 0.5, cv)).with_coordinates(Coordinates::LnMeanV);
+        let (mut nll, mut d_margin) = ([0.0], vec![0.0; margins.len()]);
+        let rows = PanelRows::new().nll(&mut nll).d_margin(&mut d_margin);
+        let sums = panel.evaluate(&PanelBatch::new(margins, &[margins.len()]), rows).expect("a panel");
+        let asked = told(&panel, margins);
+        assert!(
+            (asked.sums.nll - sums.nll).abs() <= 1e-12 * (1.0 + sums.nll),
+            "{family} {cv}: {sums:?} {asked:?}"
+        );
+        for (a, b) in asked.d_margin.iter().zip(&d_margin) {
+            assert!((a - b).abs() <= 1e-9 * b.abs(), "{family} {cv}: {a} {b}");
+        }
     }
 }
 

@@ -5,19 +5,26 @@ use crate::math::elementary::ExpParts;
 use crate::math::gamma_shape::ln_less_digamma;
 use crate::math::incomplete_gamma::ln_gamma_peak;
 
-/// Of shape k.
+/// Of shape k, with what every node needs of it.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct GammaLaw {
-    pub(super) k: f64,
+    k: f64,
+    ln_peak: f64,
+    ln_less_digamma: f64,
+}
+
+impl GammaLaw {
+    pub(super) fn new(k: f64) -> Self {
+        Self { k, ln_peak: ln_gamma_peak(k), ln_less_digamma: ln_less_digamma(k) }
+    }
 }
 
 impl Law for GammaLaw {
     fn ln_density(&self, x: f64) -> [f64; 3] {
         let parts = exp_parts_of(x);
-        [ln_gamma_peak(self.k) - self.k * parts.exp_m1_my, -self.k * parts.exp_m1, -self.k * parts.exp]
+        [self.ln_peak - self.k * parts.exp_m1_my, -self.k * parts.exp_m1, -self.k * parts.exp]
     }
-    fn difference(&self, x: f64, step: f64, parts: &ExpParts<f64>) -> f64 {
-        let at = exp_parts_of(x);
+    fn difference(&self, _x: f64, at: &ExpParts<f64>, step: f64, parts: &ExpParts<f64>) -> f64 {
         -self.k * (at.exp * parts.exp_m1_my + at.exp_m1 * step)
     }
     fn v(&self) -> f64 {
@@ -34,7 +41,7 @@ impl Law for GammaLaw {
     }
     fn score(&self, _x: f64, parts: &ExpParts<f64>) -> f64 {
         // ∂/∂v = −k² ∂/∂k
-        self.k * self.k * (parts.exp_m1_my - ln_less_digamma(self.k))
+        self.k * self.k * (parts.exp_m1_my - self.ln_less_digamma)
     }
     fn curvature(&self) -> Curvature {
         Curvature::small(1.0 / self.k, &CURVATURE)

@@ -98,7 +98,7 @@ impl<T: Real> Calculus for Gamma<T> {
         (beta, self.draw_slopes(beta))
     }
     fn visit_law(&self, visit: &mut dyn FnMut(Option<&dyn Law>), _: impl Key) {
-        if self.v == 0.0 { visit(None) } else { visit(Some(&law::GammaLaw { k: self.k })) }
+        if self.v == 0.0 { visit(None) } else { visit(Some(&law::GammaLaw::new(self.k))) }
     }
     fn draw_jacobian(&self, _: impl Key) -> [[f64; 2]; 2] {
         // θ is a scale: ∂β/∂θ = β/θ.

@@ -22,7 +22,7 @@ impl Law for InverseGaussianLaw {
         let value = -0.5 * (ln(2.0 * core::f64::consts::PI * self.v) + x) - cosh_m1 / self.v;
         [value, -0.5 - sinh / self.v, -(1.0 + cosh_m1) / self.v]
     }
-    fn difference(&self, x: f64, step: f64, _: &ExpParts<f64>) -> f64 {
+    fn difference(&self, x: f64, _: &ExpParts<f64>, step: f64, _: &ExpParts<f64>) -> f64 {
         let ([cosh_m1, sinh], [step_cosh_m1, step_sinh]) = (hyperbolic(x), hyperbolic(step));
         let rise = if step.abs() > 1.0 {
             // The products may be huge where their sum is not.

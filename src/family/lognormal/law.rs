@@ -16,7 +16,7 @@ impl Law for LogNormalLaw {
         let value = -0.5 * (z * z / self.q + ln(2.0 * core::f64::consts::PI * self.q));
         [value, -z / self.q, -1.0 / self.q]
     }
-    fn difference(&self, x: f64, step: f64, _: &ExpParts<f64>) -> f64 {
+    fn difference(&self, x: f64, _: &ExpParts<f64>, step: f64, _: &ExpParts<f64>) -> f64 {
         let z = x + 0.5 * self.q;
         -step * (z + 0.5 * step) / self.q
     }

@@ -340,25 +340,29 @@ pub const TOLERANCES: &[Tolerance] = &[
     Tolerance { name: "panel ln", bound: 16.0, reason: "of max(1, |ln L|): a sum of a logarithm per choice" },
     Tolerance {
         name: "panel d_ln_mean",
-        bound: 400.0,
+        bound: 40.0,
         reason: "of the pulls of all choices; e^{−βD} where that is all there is",
     },
     Tolerance {
         name: "panel d_v",
-        bound: 1500.0,
-        reason: "of the terms of ½β²(L′² + L″): a sum over nodes that cancels, of errors of their weights",
+        bound: 1_800.0,
+        reason: "of the terms of ½β²(L′² + L″): a sum over nodes that cancels",
     },
-    Tolerance { name: "panel d_margin", bound: 6.0, reason: "times 1 + |ln|: an expectation over nodes" },
-    Tolerance { name: "panel mean", bound: 60.0, reason: "a quotient of sums over nodes" },
+    Tolerance { name: "panel d_margin", bound: 16.0, reason: "times 1 + |ln|: an expectation over nodes" },
+    Tolerance { name: "panel mean", bound: 20.0, reason: "a quotient of sums over nodes" },
     Tolerance {
         name: "panel sd",
-        bound: 400.0,
+        bound: 320.0,
         reason: "differences of β: of max(itself, 1e-3 of the mean)",
     },
-    Tolerance { name: "panel d_lapse", bound: 60.0, reason: "of the number of choices: terms of both signs" },
+    Tolerance {
+        name: "panel d_lapse",
+        bound: 250.0,
+        reason: "of the number of choices: terms of both signs",
+    },
     Tolerance {
         name: "panel d_reversed",
-        bound: 120.0,
+        bound: 32.0,
         reason: "a quotient of likelihoods: |ln| of it, times eps",
     },
 ];
