@@ -100,7 +100,7 @@ impl<T: Real, S: Strength<T>> Lapsed<T, S> {
     /// use prefstrength::{Fixed, Lapse, Strength};
     /// let noisy = Fixed::<f64>::new(1.0)?.with_lapse(Lapse::new(0.05)?);
     /// assert!((noisy.flip_probability(0.0) - 0.05).abs() < 1e-16); // the label says nothing about itself
-    /// assert!(noisy.flip_probability(-20.0) > 0.99 && noisy.flip_probability(20.0) < 1e-10);
+    /// assert!(noisy.flip_probability(-20.0) > 0.99 && noisy.flip_probability(20.0) < 1e-9);
     /// # Ok::<(), prefstrength::ParamError>(())
     /// ```
     #[must_use]

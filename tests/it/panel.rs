@@ -4,7 +4,9 @@ use crate::support::batch::Random;
 use crate::support::{Errors, Vectors};
 use prefstrength::batch::BatchError;
 use prefstrength::math::{log_sigmoid, sigmoid};
-use prefstrength::panel::{ByPerson, Panel, PanelBatch, PanelRows, PanelSums};
+#[cfg(feature = "std")]
+use prefstrength::panel::ByPerson;
+use prefstrength::panel::{Panel, PanelBatch, PanelRows, PanelSums};
 use prefstrength::{AnyStrength, Coordinates, Family, Lapse, Level, Strength};
 use proptest::prelude::*;
 
@@ -490,7 +492,15 @@ fn persons() {
     }
     assert_eq!(sums.weight, weights.iter().sum::<f64>());
     assert!((sums.nll - nll.iter().sum::<f64>()).abs() < 1e-10);
-    // Persons in another order.
+}
+
+/// Persons in any order.
+#[cfg(feature = "std")]
+#[test]
+fn by_person() {
+    let mut random = Random(8);
+    let panel = Panel::new(&strength(Family::Gamma, 1.0, 0.8)).with_lapse(Lapse::new(0.02).expect("valid"));
+    let margins: Vec<f64> = (0..1500).map(|_| random.between(-2.0, 5.0)).collect();
     let ids: Vec<u32> = (0..margins.len() as u32).map(|i| i.wrapping_mul(2_654_435_761) % 90).collect();
     let by_person = ByPerson::new(&ids);
     let sorted = by_person.gather(&margins).expect("lengths");
