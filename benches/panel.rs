@@ -5,8 +5,8 @@
 //! cargo bench --bench panel --features rayon
 //! ```
 //!
-//! A benchmark is called `panel/<what>/<level>-<choices of a person>`; times are per choice. The whole takes about two
-//! minutes.
+//! A benchmark is called `panel/<what>/<level>-<choices of a person>`; times are per choice. The whole takes about a
+//! minute.
 
 #[path = "support/panels.rs"]
 mod panels;

@@ -2,7 +2,7 @@
 //!
 //! The integrand p(x)·e^{L(eˣ)} falls doubly exponentially or as a Gaussian and is analytic in a strip about the real
 //! line, where the rule converges exponentially in 1/step. Nothing else converges as fast for every number of choices:
-//! rules of Gauss and Hermite about the maximum miss 1e-2 with 15 nodes.
+//! rules of Gauss and Hermite about the maximum miss up to 7e-4 with 15 nodes (`benches/panel.rs`).
 
 use super::choices::{BLOCK, Choices, Chunk, Nodes, Sizes, Slopes};
 use super::places::{Exponentials, Lay};
