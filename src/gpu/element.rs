@@ -91,7 +91,7 @@ impl PerElement {
         wanted[0] = true;
         if let Lapses::All(lapse) = batch.lapses {
             wanted[4] = true;
-            wanted[5] = lapse.parameters() == 2;
+            wanted[5] = lapse.is_by_side();
         }
         let (family, mean_cv) = (family as u32, u32::from(mean_cv));
         let params = Params { family, mean_cv, opposite: batch.smoothing.opposite(), ..Params::default() };

@@ -55,7 +55,7 @@ impl Sides {
     }
 
     /// Whether a margin against the label makes its probability as small as it can be: a = 0.
-    fn linear(&self) -> bool {
+    pub(super) fn linear(&self) -> bool {
         self.floor() == 0.0
     }
 
@@ -147,7 +147,7 @@ impl<T: Real> Choices<'_, T> {
         let mut number = 0.0;
         self.each(chunk, |chunk| {
             let (mut part, mut n) = (0.0, 0.0);
-            for &y in &chunk.y[..chunk.len] {
+            for &y in chunk.choices() {
                 sizes.most = sizes.most.max(y.abs());
                 if y < 0.0 {
                     part -= y;
@@ -192,20 +192,12 @@ impl<T: Real> Choices<'_, T> {
     pub(super) fn nodes(&self, betas: &[f64; BLOCK], slopes: bool, chunk: &mut Chunk) -> [[f64; BLOCK]; 3] {
         let mut all = [[0.0; BLOCK]; 3];
         self.each(chunk, |chunk| {
-            let y = &chunk.y[..chunk.len];
-            match (self.sides.lapse, slopes) {
-                (false, false) => {
-                    self.level.dispatch(AtNodes::<false, false>::new(y, betas, &self.sides, &mut all))
-                }
-                (false, true) => {
-                    self.level.dispatch(AtNodes::<false, true>::new(y, betas, &self.sides, &mut all))
-                }
-                (true, false) => {
-                    self.level.dispatch(AtNodes::<true, false>::new(y, betas, &self.sides, &mut all))
-                }
-                (true, true) => {
-                    self.level.dispatch(AtNodes::<true, true>::new(y, betas, &self.sides, &mut all))
-                }
+            let (y, sides, sums) = (chunk.choices(), &self.sides, &mut all);
+            match (sides.lapse, slopes) {
+                (false, false) => self.level.dispatch(AtNodes::<false, false> { y, betas, sides, sums }),
+                (false, true) => self.level.dispatch(AtNodes::<false, true> { y, betas, sides, sums }),
+                (true, false) => self.level.dispatch(AtNodes::<true, false> { y, betas, sides, sums }),
+                (true, true) => self.level.dispatch(AtNodes::<true, true> { y, betas, sides, sums }),
             }
         });
         all
@@ -250,7 +242,7 @@ impl<T: Real> Choices<'_, T> {
     /// probability underflows.
     fn scores_of_no_lapse(&self, nodes: Nodes<'_>, chunk: &Chunk) -> f64 {
         let mut sum = 0.0;
-        for &y in chunk.y[..chunk.len].iter().filter(|y| **y < 0.0) {
+        for &y in chunk.choices().iter().filter(|y| **y < 0.0) {
             // The weight may have underflowed where the quotient has not: the linear part without this choice.
             let first = nodes.betas[0];
             for (&away, &ln_weight) in nodes.away.iter().zip(nodes.ln_weights) {
@@ -382,12 +374,6 @@ struct AtNodes<'a, const LAPSE: bool, const SLOPES: bool> {
     betas: &'a [f64; BLOCK],
     sides: &'a Sides,
     sums: &'a mut [[f64; BLOCK]; 3],
-}
-
-impl<'a, const LAPSE: bool, const SLOPES: bool> AtNodes<'a, LAPSE, SLOPES> {
-    fn new(y: &'a [f64], betas: &'a [f64; BLOCK], sides: &'a Sides, sums: &'a mut [[f64; BLOCK]; 3]) -> Self {
-        Self { y, betas, sides, sums }
-    }
 }
 
 impl<const LAPSE: bool, const SLOPES: bool> Vectorised for AtNodes<'_, LAPSE, SLOPES> {

@@ -209,11 +209,6 @@ impl<S: Copy> Panel<S> {
         Ok(panel)
     }
 
-    /// Where the tree divides.
-    fn split(low: usize, high: usize) -> usize {
-        low + (high - low).div_ceil(LEAF).next_power_of_two() / 2 * LEAF
-    }
-
     fn tree<T: Real>(
         &self,
         batch: &PanelBatch<'_, T>,
@@ -227,8 +222,7 @@ impl<S: Copy> Panel<S> {
         if high - low <= LEAF {
             return self.leaf(batch, low, high, rows);
         }
-        let middle = Self::split(low, high);
-        let (before, after) = rows.split_at(middle - low, self.margins_between(batch, low, middle));
+        let (middle, [before, after]) = halves(batch, low, high, rows);
         let sums = self.tree(batch, low, middle, before);
         sums + self.tree(batch, middle, high, after)
     }
@@ -247,17 +241,12 @@ impl<S: Copy> Panel<S> {
         if high - low <= LEAF {
             return self.leaf(batch, low, high, rows);
         }
-        let middle = Self::split(low, high);
-        let (before, after) = rows.split_at(middle - low, self.margins_between(batch, low, middle));
+        let (middle, [before, after]) = halves(batch, low, high, rows);
         let (a, b) = rayon::join(
             || self.par_tree(batch, low, middle, before),
             || self.par_tree(batch, middle, high, after),
         );
         a + b
-    }
-
-    fn margins_between<T: Real>(&self, batch: &PanelBatch<'_, T>, low: usize, high: usize) -> usize {
-        batch.range(high - 1).end - batch.range(low).start
     }
 
     fn leaf<T: Real>(
@@ -271,10 +260,10 @@ impl<S: Copy> Panel<S> {
         S: Strength<T>,
     {
         let mut sums = PanelSums::default();
-        let mut spaces = Spaces::new();
         if low == high {
             return sums;
         }
+        let mut spaces = Spaces::new();
         let jacobian = self.model.beta.kernel_params(self.coordinates, Inside).jacobian;
         let first = batch.range(low).start;
         for person in low..high {
@@ -328,4 +317,16 @@ impl<S: Copy> Panel<S> {
         }
         sums
     }
+}
+
+/// Where the tree divides the persons `low..high`, and the rows of both parts: the same sums for any number of threads.
+fn halves<'a, T: Real>(
+    batch: &PanelBatch<'_, T>,
+    low: usize,
+    high: usize,
+    rows: PanelRows<'a, T>,
+) -> (usize, [PanelRows<'a, T>; 2]) {
+    let middle = low + (high - low).div_ceil(LEAF).next_power_of_two() / 2 * LEAF;
+    let margins = batch.range(middle - 1).end - batch.range(low).start;
+    (middle, rows.split_at(middle - low, margins).into())
 }

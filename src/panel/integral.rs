@@ -4,7 +4,7 @@
 //! line, where the rule converges exponentially in 1/step. Nothing else converges as fast for every number of choices:
 //! rules of Gauss and Hermite about the maximum miss up to 7e-4 with 15 nodes (`benches/panel.rs`).
 
-use super::choices::{BLOCK, Choices, Chunk, Nodes, Sizes, Slopes};
+use super::choices::{BLOCK, Choices, Chunk, Nodes, Slopes};
 use super::places::{Exponentials, Lay};
 use super::remainder::beyond_tangent;
 use crate::family::law::{Curvature, Law, exp_parts_of};
@@ -26,6 +26,12 @@ const SEARCH: usize = 4096;
 #[derive(Debug)]
 pub(super) struct Workspace {
     pub(super) chunk: Chunk,
+    pub(super) laid: Laid,
+}
+
+/// The nodes that have been laid.
+#[derive(Debug)]
+pub(super) struct Laid {
     betas: [f64; MOST],
     /// β less that of the first node, with all its digits.
     away: [f64; MOST],
@@ -41,41 +47,27 @@ pub(super) struct Workspace {
 impl Workspace {
     pub(super) fn new() -> Self {
         let zero = [0.0; MOST];
-        Self {
-            chunk: Chunk::EMPTY,
-            betas: zero,
-            away: zero,
-            weights: zero,
-            ln_weights: zero,
-            len: 0,
-            linear: 0.0,
-        }
+        let laid = Laid { betas: zero, away: zero, weights: zero, ln_weights: zero, len: 0, linear: 0.0 };
+        Self { chunk: Chunk::EMPTY, laid }
     }
+}
 
+impl Laid {
     pub(super) fn nodes(&self) -> Nodes<'_> {
         let n = self.len;
-        let (betas, weights) = (&self.betas[..n], &self.weights[..n]);
         Nodes {
-            betas,
-            weights,
+            betas: &self.betas[..n],
+            weights: &self.weights[..n],
             away: &self.away[..n],
             ln_weights: &self.ln_weights[..n],
             linear: self.linear,
         }
     }
 
-    /// The nodes, and the chunk beside them.
-    pub(super) fn split(&mut self) -> (Nodes<'_>, &mut Chunk) {
-        let n = self.len;
-        let (betas, weights) = (&self.betas[..n], &self.weights[..n]);
-        let nodes = Nodes {
-            betas,
-            weights,
-            away: &self.away[..n],
-            ln_weights: &self.ln_weights[..n],
-            linear: self.linear,
-        };
-        (nodes, &mut self.chunk)
+    /// One node, which has all of the weight.
+    fn set_single(&mut self, beta: f64, linear: f64) {
+        (self.betas[0], self.away[0], self.weights[0], self.ln_weights[0]) = (beta, 0.0, 1.0, 0.0);
+        (self.len, self.linear) = (1, linear);
     }
 }
 
@@ -96,8 +88,7 @@ pub(super) struct Integral {
 /// A point mass: the product of the choices' probabilities.
 pub(super) fn point_mass<T: Real>(choices: &Choices<'_, T>, space: &mut Workspace) -> Integral {
     let at = choices.slopes(1.0, &mut space.chunk);
-    (space.betas[0], space.away[0], space.weights[0], space.ln_weights[0]) = (1.0, 0.0, 1.0, 0.0);
-    (space.len, space.linear) = (1, 0.0);
+    space.laid.set_single(1.0, 0.0);
     // The slope in v where a spread begins, the same for every family.
     Integral { ln: at.value, d_v: 0.5 * (at.d1 * at.d1 + at.d2), holds_lapse: true, mean: 1.0, variance: 0.0 }
 }
@@ -234,7 +225,7 @@ impl<T: Real> Integrand<'_, '_, T> {
     /// The integral.
     pub(super) fn integrate(&self, space: &mut Workspace, finer: f64) -> Integral {
         let sizes = self.choices.sizes(&mut space.chunk);
-        let linear = if self.choices.sides.floor() == 0.0 { sizes.against } else { 0.0 };
+        let linear = if self.choices.sides.linear() { sizes.against } else { 0.0 };
         let mut found = [At {
             x: 0.0,
             value: 0.0,
@@ -250,7 +241,7 @@ impl<T: Real> Integrand<'_, '_, T> {
         // What rounding leaves of the slopes of law and choices, over the width: they cancel at the top.
         let noise = f64::EPSILON * top.law[1].abs() * 9.0 / Float::sqrt(narrow);
         if noise > 1e-9 && narrow > 1e10 {
-            return self.laplace(&top, sizes, space);
+            return self.laplace(&top, linear, space);
         }
         let ends =
             counted().fold([0.0_f64; 2], |[low, high], at| [low.min(at.x - top.x), high.max(at.x - top.x)]);
@@ -259,12 +250,13 @@ impl<T: Real> Integrand<'_, '_, T> {
         let drawn =
             (self.law.left_rate() < 12.0).then(|| (-ln(sizes.most) - self.shift - top.x).clamp(-560.0, 0.0));
         let narrow = if drawn == Some(0.0) { 2.0 * narrow } else { narrow };
+        let (beta, parts) = (exp(top.x + self.shift), exp_parts_of(top.x));
         // Where the choices leave β: within three standard deviations.
-        let reach = exp_parts_of(top.x).exp_m1.abs() + 3.0 / Float::sqrt(narrow);
+        let reach = parts.exp_m1.abs() + 3.0 / Float::sqrt(narrow);
         let spread = self.spread(reach, sizes.most, space);
         // Under a tiny lapse the poles are near, and often nowhere that counts: the check below will tell.
-        let step = step(narrow, 0.9 * self.strip().max(0.7)) * if drawn.is_some() { 0.8 } else { 1.0 };
-        let (beta, parts) = (exp(top.x + self.shift), exp_parts_of(top.x));
+        let strip = self.strip();
+        let step = step(narrow, 0.9 * strip.max(0.7)) * if drawn.is_some() { 0.8 } else { 1.0 };
         let none = drawn.map_or(0.0, exp);
         let mut grid = Grid {
             top,
@@ -287,15 +279,15 @@ impl<T: Real> Integrand<'_, '_, T> {
         };
         // What even and odd nodes may differ by, the error at twice the step: at the step it is the fourth power of that
         // where the integrand is next to a Gaussian, else about its square.
-        let tolerance = if narrow > 60.0 && self.strip() == FRAC_PI_2 { 3e-5 } else { 2e-7 };
+        let tolerance = if narrow > 60.0 && strip == FRAC_PI_2 { 3e-5 } else { 2e-7 };
         let mut apart = self.lay(&mut grid, space);
         // Without room for twice as many nodes these have to do, or there is no result.
-        while apart >= tolerance && 2 * space.len <= MOST {
+        while apart >= tolerance && 2 * space.laid.len <= MOST {
             grid.step *= 0.5;
             apart = self.lay(&mut grid, space);
         }
         grid.full |= apart > 1e-6 && apart > tolerance;
-        let room = (MOST / space.len.max(1)) as f64;
+        let room = (MOST / space.laid.len.max(1)) as f64;
         if finer > 1.0 && room > 1.0 {
             grid.step /= finer.min(room);
             self.lay(&mut grid, space);
@@ -305,11 +297,10 @@ impl<T: Real> Integrand<'_, '_, T> {
 
     /// A top so narrow and steep that numbers do not resolve it: its height and width. The next term of the expansion is
     /// 1/b, less than 1e-10.
-    fn laplace(&self, top: &At, sizes: Sizes, space: &mut Workspace) -> Integral {
+    fn laplace(&self, top: &At, linear: f64, space: &mut Workspace) -> Integral {
         let x = top.x - top.d1 / top.d2;
         let beta = exp(x + self.shift);
-        (space.betas[0], space.away[0], space.weights[0], space.ln_weights[0]) = (beta, 0.0, 1.0, 0.0);
-        (space.len, space.linear) = (1, if self.choices.sides.floor() == 0.0 { sizes.against } else { 0.0 });
+        space.laid.set_single(beta, linear);
         let parts = exp_parts_of(x);
         Integral {
             ln: top.value + 0.5 * (ln(-2.0 * PI / top.d2) - top.d1 * (top.d1 / top.d2)),
@@ -344,18 +335,18 @@ impl<T: Real> Integrand<'_, '_, T> {
     /// Lays nodes outwards from the maximum, relative to which their weights are. Returns the part of their sum that even
     /// and odd nodes differ by.
     fn lay(&self, grid: &mut Grid, space: &mut Workspace) -> f64 {
-        space.len = 0;
-        (space.linear, grid.reached) = (grid.linear, f64::NEG_INFINITY);
+        space.laid.len = 0;
+        (space.laid.linear, grid.reached) = (grid.linear, f64::NEG_INFINITY);
         (grid.spread_sum, grid.mean_sum) = (0.0, 0.0);
         let (mut even, mut odd) = (0.0, 0.0);
         for side in [1.0, -1.0] {
             let mut first = if side > 0.0 { 0.0 } else { 1.0 };
-            while space.len + BLOCK <= MOST {
-                let from = space.len;
+            while space.laid.len + BLOCK <= MOST {
+                let from = space.laid.len;
                 let (least, [whole, lapse]) = self.block(grid, [side, first], space);
                 for i in 0..BLOCK {
                     let sum = if (first as usize + i).is_multiple_of(2) { &mut even } else { &mut odd };
-                    *sum += space.weights[from + i];
+                    *sum += space.laid.weights[from + i];
                 }
                 first += BLOCK as f64;
                 let past = match side > 0.0 {
@@ -363,13 +354,13 @@ impl<T: Real> Integrand<'_, '_, T> {
                     false => least < grid.ends[0],
                 };
                 // A derivative at ε = 0 may lie anywhere in p(β): it gets half of the room.
-                let out_of_room = space.len >= MOST / 2;
+                let out_of_room = space.laid.len >= MOST / 2;
                 let done = |ln: f64| ln <= -CUT || ln.is_nan();
                 if past && done(whole) && (done(lapse) || out_of_room) {
                     grid.lapse_full |= lapse > -CUT;
                     break;
                 }
-                grid.full |= space.len + BLOCK > MOST;
+                grid.full |= space.laid.len + BLOCK > MOST;
             }
         }
         grid.sum = even + odd;
@@ -379,7 +370,7 @@ impl<T: Real> Integrand<'_, '_, T> {
     /// Eight nodes to one side. Returns the outermost step in x, ln of its weight, and the same with what a derivative in
     /// the lapse may make of it.
     fn block(&self, grid: &mut Grid, [side, first]: [f64; 2], space: &mut Workspace) -> (f64, [f64; 2]) {
-        let from = space.len;
+        let from = space.laid.len;
         let (x0, beta0, at0) = (grid.top.x, grid.beta, &grid.parts);
         let level = self.choices.level;
         let places = level.dispatch(Lay {
@@ -408,13 +399,13 @@ impl<T: Real> Integrand<'_, '_, T> {
         let mut whole_weights = [0.0; BLOCK];
         for i in 0..BLOCK {
             let ln_weight = weights[i] + (values[i] - grid.rest);
-            space.ln_weights[from + i] = ln_weight;
+            space.laid.ln_weights[from + i] = ln_weight;
             whole_weights[i] = ln_weight - grid.linear * away[i];
         }
         let weights = level.dispatch(Exponentials(whole_weights));
-        space.betas[from..from + BLOCK].copy_from_slice(&betas);
-        space.away[from..from + BLOCK].copy_from_slice(&away);
-        space.weights[from..from + BLOCK].copy_from_slice(&weights);
+        space.laid.betas[from..from + BLOCK].copy_from_slice(&betas);
+        space.laid.away[from..from + BLOCK].copy_from_slice(&away);
+        space.laid.weights[from..from + BLOCK].copy_from_slice(&weights);
         for i in 0..BLOCK {
             let weight = weights[i];
             // eˣ and its remainders at x₀ + step.
@@ -448,9 +439,9 @@ impl<T: Real> Integrand<'_, '_, T> {
                 grid.mean_sum += weight * betas[i];
             }
         }
-        space.len += BLOCK;
+        space.laid.len += BLOCK;
         let last = BLOCK - 1;
-        let (weight, floor) = (space.ln_weights[from + last], self.choices.sides.floor());
+        let (weight, floor) = (space.laid.ln_weights[from + last], self.choices.sides.floor());
         let whole = weight - grid.linear * away[last];
         // The variance takes two more powers of β, and a derivative in the lapse 1/(a + bu) of the largest margin.
         let moments = whole + 2.0 * steps[last].max(0.0);
@@ -459,7 +450,8 @@ impl<T: Real> Integrand<'_, '_, T> {
             true if floor > 0.0 => whole + (-ln(floor)).min(grid.most * betas[last]),
             // Without that choice; relative to where that is largest.
             true => {
-                let without = |i: usize| space.ln_weights[from + i] - (grid.linear - grid.most) * away[i];
+                let without =
+                    |i: usize| space.laid.ln_weights[from + i] - (grid.linear - grid.most) * away[i];
                 grid.reached = (0..BLOCK).map(without).fold(grid.reached, f64::max);
                 without(last) - grid.reached
             }
@@ -468,18 +460,17 @@ impl<T: Real> Integrand<'_, '_, T> {
     }
 
     fn summarise(&self, grid: &Grid, constant: f64, space: &mut Workspace) -> Integral {
-        let n = space.len;
+        let n = space.laid.len;
         let (ln_sum, inverse) = (ln(grid.sum), 1.0 / grid.sum);
-        space.weights[..n].iter_mut().for_each(|weight| *weight *= inverse);
-        space.ln_weights[..n].iter_mut().for_each(|ln| *ln -= ln_sum);
-        let (betas, weights) = (&space.betas[..n], &space.weights[..n]);
+        space.laid.weights[..n].iter_mut().for_each(|weight| *weight *= inverse);
+        space.laid.ln_weights[..n].iter_mut().for_each(|ln| *ln -= ln_sum);
+        let (betas, weights) = (&space.laid.betas[..n], &space.laid.weights[..n]);
         let (mean, d_v) = (grid.mean_sum * inverse, grid.spread_sum * inverse);
         let variance =
             weights.iter().zip(betas).map(|(&weight, &beta)| weight * (beta - mean) * (beta - mean)).sum();
-        let top = self.law.ln_density(grid.top.x)[0];
         // Half an integral is none.
-        let top = if grid.full { f64::NAN } else { top };
-        let likelihood = grid.rest + constant - grid.linear * exp(grid.top.x + self.shift);
+        let top = if grid.full { f64::NAN } else { grid.top.law[0] };
+        let likelihood = grid.rest + constant - grid.linear * grid.beta;
         Integral {
             ln: top + likelihood + ln_sum + ln(grid.step),
             d_v,

@@ -159,10 +159,9 @@ impl<S: Calculus> Model<S> {
         margins: &[T],
         mask: Option<&[bool]>,
         spaces: &mut Spaces,
-        write: Option<&mut [T]>,
+        mut write: Option<&mut [T]>,
         factor: f64,
     ) -> Person {
-        let mut write = write;
         let (ln_most, infinite) = match self.kind(margins, mask) {
             Kind::Numbers { ln_most, infinite } => (ln_most, infinite),
             Kind::NotANumber => {
@@ -187,12 +186,11 @@ impl<S: Calculus> Model<S> {
             if part == 0.0 {
                 continue;
             }
-            let [minus, plus] = infinite;
-            let (unit, infinite) = if side == 0 { (unit, [minus, plus]) } else { (-unit, [plus, minus]) };
+            let (unit, infinite) = of_side(side, unit, infinite);
             let choices = self.choices(margins, mask, unit);
-            let (nodes, chunk) = spaces.sides[side].split();
+            let Workspace { chunk, laid } = &mut spaces.sides[side];
             let mut elastic = 0.0;
-            let d_lapse = choices.pull(nodes, chunk, |i, pull| {
+            let d_lapse = choices.pull(laid.nodes(), chunk, |i, pull| {
                 let slope = part * (unit * pull);
                 // An infinite margin has no slope.
                 if slope != 0.0 {
@@ -249,17 +247,17 @@ impl<S: Calculus> Model<S> {
         &self,
         margins: &[T],
         mask: Option<&[bool]>,
-        [minus, plus]: [f64; 2],
+        infinite: [f64; 2],
         [unit, shift, finer]: [f64; 3],
         spaces: &mut Spaces,
     ) -> [Option<Integral>; 2] {
         let mut integrals = [None; 2];
-        let possible = self.possible([minus, plus]);
+        let possible = self.possible(infinite);
         for (side, integral) in integrals.iter_mut().enumerate() {
             if possible[side] {
                 let space = &mut spaces.sides[side];
                 space.chunk = Chunk::EMPTY;
-                let (unit, infinite) = if side == 0 { (unit, [minus, plus]) } else { (-unit, [plus, minus]) };
+                let (unit, infinite) = of_side(side, unit, infinite);
                 let choices = self.choices(margins, mask, unit);
                 let mut found = self.integral(&choices, shift, space, finer);
                 found.ln += choices.infinite(infinite).0;
@@ -310,4 +308,10 @@ impl<S: Calculus> Model<S> {
             reversed: self.reversed,
         }
     }
+}
+
+/// The unit, and the choices at infinite margins, against and with the label, as this preference has them: the opposite
+/// one sees every margin negated.
+fn of_side(side: usize, unit: f64, [minus, plus]: [f64; 2]) -> (f64, [f64; 2]) {
+    if side == 0 { (unit, [minus, plus]) } else { (-unit, [plus, minus]) }
 }

@@ -15,20 +15,20 @@ struct Distribution<'a> {
 
 impl<'a> Distribution<'a> {
     fn new(space: &'a Workspace) -> Self {
-        let betas = space.nodes().betas;
+        let betas = space.laid.nodes().betas;
         let rising = betas.windows(2).take_while(|pair| pair[1] >= pair[0]).count();
         Self { space, right: (rising + 1).min(betas.len()) }
     }
 
     fn len(&self) -> usize {
-        self.space.nodes().betas.len()
+        self.space.laid.nodes().betas.len()
     }
 
     /// β and mass of node `i` from the left.
     fn node(&self, i: usize) -> (f64, f64) {
         let left = self.len() - self.right;
         let place = if i >= left { i - left } else { self.right + (left - 1 - i) };
-        (self.space.nodes().betas[place], self.space.nodes().weights[place])
+        (self.space.laid.nodes().betas[place], self.space.laid.nodes().weights[place])
     }
 
     /// The slope of the mass at node `i`, per node: a difference of fourth order.

@@ -97,7 +97,7 @@ fn evaluate_chunk<T: Precision, S: LogitSource<T>>(
     let mut outside = List::new();
     source.logits(first, points, n, logits, &mut outside);
     tiny_lapses(batch, &mut outside);
-    let mut copies = [Column::new(0.0); 2];
+    let mut copies = None;
     let lapses = lapse_columns(batch, whole, &mut copies);
     let losses =
         || Losses { margins, points, logits, scales, opposite: batch.smoothing.opposite(), lapses: &lapses };
@@ -128,19 +128,14 @@ fn evaluate_chunk<T: Precision, S: LogitSource<T>>(
     for &i in outside.as_slice() {
         let i = i as usize;
         let row = source.scalar_row(first + i, batch.margins[i], batch.labels(i));
-        for (column, x) in results.iter_mut().zip(row) {
-            column.flat_mut()[i] = T::num(x);
-        }
+        put(&mut results, i, row, 0);
     }
     for &i in far.as_slice() {
         let i = i as usize;
         let labels = batch.labels(i);
         let row = source.scalar_row(first + i, batch.margins[i], labels);
         // Where there is no lapse, the rest has the bits of no lapse.
-        let from = if labels.lapse.is_none() { 4 } else { 0 };
-        for (column, x) in results.iter_mut().zip(row).skip(from) {
-            column.flat_mut()[i] = T::num(x);
-        }
+        put(&mut results, i, row, if labels.lapse.is_none() { 4 } else { 0 });
     }
     // The padding must not count.
     for column in &mut results {
@@ -169,6 +164,13 @@ fn evaluate_chunk<T: Precision, S: LogitSource<T>>(
     }
 }
 
+/// Writes what a scalar kernel returns for element `i`, from that field on.
+fn put<T: Precision>(results: &mut [Column<T>; 6], i: usize, row: [f64; 6], from: usize) {
+    for (column, x) in results.iter_mut().zip(row).skip(from) {
+        column.flat_mut()[i] = T::num(x);
+    }
+}
+
 /// Adds the elements whose lapse is too small for the kernels over lanes.
 fn tiny_lapses<T: Precision>(batch: &Batch<'_, T>, outside: &mut List) {
     let tiny = |epsilon: T| epsilon != T::num(0.0) && epsilon.wide() < T::LAPSE_MIN;
@@ -186,17 +188,16 @@ fn tiny_lapses<T: Precision>(batch: &Batch<'_, T>, outside: &mut List) {
 fn lapse_columns<'a, T: Precision>(
     batch: &Batch<'a, T>,
     whole: bool,
-    copies: &'a mut [Column<T>; 2],
+    copies: &'a mut Option<[Column<T>; 2]>,
 ) -> LapseColumns<'a, T> {
     match batch.lapses {
         Lapses::None => LapseColumns::Shared { epsilon: [T::num(0.0); 2], by_side: false },
-        Lapses::All(lapse) => {
-            LapseColumns::Shared { epsilon: lapse.epsilon(), by_side: lapse.parameters() == 2 }
-        }
+        Lapses::All(lapse) => LapseColumns::Shared { epsilon: lapse.epsilon(), by_side: lapse.is_by_side() },
         Lapses::Each { slices, by_side } if whole => {
             LapseColumns::Each { epsilon: slices.map(|slice| slice.as_chunks().0), by_side }
         }
         Lapses::Each { slices, by_side } => {
+            let copies = copies.insert([Column::new(0.0); 2]);
             for (copy, slice) in copies.iter_mut().zip(slices) {
                 copy.fill(slice, T::num(0.0));
             }
