@@ -4,7 +4,7 @@ use crate::data::margins::{CHUNK, Margins, visit_elements};
 use crate::error::{LearnError, check_length};
 use crate::prepared::Prepared;
 use prefstrength::AnyStrength;
-use prefstrength::batch::{Batch, Rows};
+use prefstrength::batch::Rows;
 use std::collections::BTreeMap;
 
 /// Bits of |D| that do not count: 128 cells for every octave, 262 000 for all of f64.
@@ -107,7 +107,7 @@ impl Calibration {
     /// [`LearnError::Margin`] and [`LearnError::Weight`] for what is not finite, or negative, and errors of the
     /// source.
     pub fn measure(strengths: &[AnyStrength], mut margins: impl Margins) -> Result<Self, LearnError> {
-        let losses: Vec<Prepared> = strengths.iter().map(|strength| Prepared::new(strength, CHUNK)).collect();
+        let losses: Vec<Prepared> = strengths.iter().map(|strength| Prepared::of(strength, CHUNK)).collect();
         let mut nll = vec![vec![0.0; CHUNK]; strengths.len()];
         let (mut sizes, mut first) = (Vec::with_capacity(CHUNK), 0);
         let mut all = Self { strengths: strengths.to_vec(), cells: BTreeMap::new() };
@@ -119,7 +119,7 @@ impl Calibration {
                 sizes.clear();
                 sizes.extend(margins.iter().map(|d| d.abs()));
                 for (loss, nll) in losses.iter().zip(&mut nll) {
-                    loss.evaluate(&Batch::new(&sizes), Rows::new().nll(&mut nll[..sizes.len()]))?;
+                    loss.evaluate(&sizes, None, Rows::new().nll(&mut nll[..sizes.len()]))?;
                 }
                 visit_elements(first, margins, weights, |i, d, w| {
                     if d == 0.0 {

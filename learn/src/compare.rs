@@ -1,7 +1,9 @@
 //! All families beside each other: whether the spread of β is real.
 
 use crate::limits::SIGNIFICANCE;
+use crate::model::Model;
 use crate::options::Options;
+use crate::profile::Profile;
 use crate::score::ScoreTest;
 use crate::status::FitStatus;
 use core::fmt;
@@ -18,6 +20,9 @@ use prefstrength::{Family, PerFamily};
 /// # Ok::<(), LearnError>(())
 /// ```
 pub trait Fitted {
+    /// What was asked for.
+    fn model(&self) -> Model;
+
     /// What became of the spread.
     fn status(&self) -> FitStatus;
 
@@ -37,6 +42,12 @@ pub trait Fitted {
     #[must_use]
     fn is_maximum(&self) -> bool {
         self.status().is_maximum()
+    }
+
+    /// Whether the maximum is this model's own: not one on the boundary, which a smaller model has too.
+    #[must_use]
+    fn has_own_maximum(&self) -> bool {
+        matches!(self.status(), FitStatus::Fixed | FitStatus::Interior)
     }
 
     /// Akaike's criterion, 2k − 2 ln L of k parameters; `None` without a maximum, and with penalties.
@@ -77,13 +88,42 @@ impl LikelihoodRatio {
     }
 }
 
+/// A model beside the one with the least AIC.
+#[derive(Clone, Copy, Debug, PartialEq)]
+#[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
+pub struct Rival {
+    /// Which one.
+    pub model: Model,
+    /// By how much its log-likelihood (with penalties) is worse than that of the best model; negative where it is better
+    /// and pays for more parameters.
+    pub worse: f64,
+    /// Its AIC less the least.
+    pub aic: f64,
+    /// z = Σd/√Σ(d − d̄)² of the differences d of log-likelihoods, of choices or, with groups, of groups: beyond 1.645 the
+    /// best model is closer to the data than chance would have it. Of models of which neither is part of the other.
+    /// `None` where they say the same. Source: Q. Vuong, Econometrica 57 (1989).
+    pub vuong_z: Option<f64>,
+}
+
 /// All families fitted to the same data, and the tests: to margins by [`heterogeneity`](crate::heterogeneity), to
 /// pairs by [`train_all`](crate::train_all).
-#[derive(Clone, Copy, Debug, PartialEq)]
+#[derive(Clone, Debug, PartialEq)]
 #[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
 pub struct Comparison<F> {
     /// The fit of every family.
     pub fits: PerFamily<F>,
+    /// The same with flipped labels: `Fixed` with them is label noise alone.
+    pub lapsed: PerFamily<F>,
+    /// Plain DPO of a curved margin.
+    pub curved: F,
+    /// The model with the least AIC.
+    pub best: Model,
+    /// The others with a maximum of their own, by AIC.
+    pub rivals: Vec<Rival>,
+    /// The values of cv that the choices allow, of the family that explains them best.
+    pub cv: Option<Profile>,
+    /// The values of ε that they allow beside plain DPO.
+    pub lapse: Option<Profile>,
     /// The score test at plain DPO.
     pub score: ScoreTest,
     /// The options.

@@ -3,10 +3,8 @@
 use crate::data::pairs::Pairs;
 use crate::error::LearnError;
 use crate::options::Options;
-use crate::prepared::Prepared;
 use crate::status::FitStatus;
-use crate::train::{Trained, Training};
-use prefstrength::batch::{Batch, Rows};
+use crate::train::{Training, compute_losses};
 use prefstrength::{Family, PerFamily};
 use std::collections::BTreeMap;
 
@@ -75,9 +73,8 @@ pub fn cross_validate(pairs: &Pairs, options: &Options, folds: u32) -> Result<Cr
         let weights: Vec<f64> =
             (0..pairs.len()).map(|i| if fold(i) == out { 0.0 } else { whole(i) }).collect();
         let trained = Training::new(pairs, Some(&weights), options)
-            .and_then(|training| training.train_all())
+            .and_then(|training| training.train_families())
             .map_err(|error| LearnError::Fold { fold: out, error: Box::new(error) })?;
-        let (trained, _) = trained;
         let base = compute_losses(pairs, &trained[Family::Fixed])?;
         for (family, trained) in trained.iter() {
             let nll = compute_losses(pairs, trained)?;
@@ -132,13 +129,4 @@ fn scramble(x: u64) -> u64 {
     let x = (x ^ (x >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
     let x = (x ^ (x >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
     x ^ (x >> 31)
-}
-
-/// Of all pairs under a fit.
-fn compute_losses(pairs: &Pairs, trained: &Trained) -> Result<Vec<f64>, LearnError> {
-    let margins = pairs.margins(&trained.w)?;
-    let mut nll = vec![0.0; margins.len()];
-    Prepared::new(&trained.strength, margins.len())
-        .evaluate(&Batch::new(&margins), Rows::new().nll(&mut nll))?;
-    Ok(nll)
 }

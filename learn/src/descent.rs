@@ -2,14 +2,15 @@
 
 use crate::cholesky::{Cholesky, add_scaled, dot};
 use crate::error::LearnError;
-use crate::objective::point::{Objective, Point};
+use crate::model::SHAPES;
+use crate::objective::point::{CURVATURE, LAPSE, Objective, Point, SPREAD};
 use crate::status::FitStatus;
 
 /// Gradient norm, in units of standard errors, that the method aims at; rounding permits less.
 const AIM: f64 = 1e-7;
 /// What the last step may still move.
 const REACH: f64 = 1e-6;
-/// Gradient norm at which a search that can go no further counts as converged, and reach likewise.
+/// Reach at which a search that can go no further counts as converged.
 const CLOSE: f64 = 1e-3;
 /// Gradient norm from which on a known minimum is looked for nearby.
 const ATTRACTED: f64 = 0.3;
@@ -17,8 +18,10 @@ const ATTRACTED: f64 = 0.3;
 const SAME: f64 = 0.01;
 /// Steps in a row that gain nothing, after which there is no more to gain.
 const IDLE: u32 = 8;
-/// How far the spread moves in one step: far only where nothing is at stake.
-const LARGEST_STEP: f64 = 0.7;
+/// How far ln γ, r and s move in one step: far only where nothing is at stake.
+const LARGEST_STEP: [f64; SHAPES] = [0.5, 0.4, 0.7];
+/// Ends of |ln γ| and of r: γ = 1/20 and 20, ε = 0.46.
+pub(crate) const ENDS: [f64; 2] = [3.0, 2.0];
 /// Trials of a step, each more damped than the one before, from the first damping on.
 const TRIALS: u32 = 24;
 const FIRST_DAMPING: f64 = 1e-3;
@@ -28,20 +31,25 @@ const ESCAPED: f64 = 1e13;
 const FAR: f64 = 1e3;
 /// Gain over plain DPO in what is maximised that is none.
 const NO_GAIN: f64 = 1e-6;
-/// s below which v is 0.
+/// s and r below which v and ε are 0.
 const ZERO: f64 = 1e-4;
 /// Where the spread starts: s of v = sinh² s, the last one next to the cap. From well inside, also where the likelihood
 /// falls as v leaves 0: it is not concave, and a local maximum at the boundary proves little.
 pub(crate) const STARTS: [f64; 4] = [0.2, 0.8, 1.6, 2.4];
+/// Where the lapse starts: ε = 0.01, 0.05, 0.17.
+pub(crate) const LAPSES: [f64; 3] = [0.15, 0.35, 0.65];
+/// Where ln γ starts.
+pub(crate) const BENDS: [f64; 2] = [-0.1, -0.7];
 
 /// Where the method ended.
 #[derive(Clone, Debug)]
 pub(crate) struct Solution {
     pub(crate) point: Point,
-    /// Of the Hessian in the scale and s, or in the scale alone where s is not free; none if that is not positive
-    /// definite.
+    /// The shapes that were free at the end.
+    pub(crate) free: Vec<usize>,
+    /// Of the Hessian in the scale and the free shapes; none if that is not positive definite.
     pub(crate) hessian: Option<Cholesky>,
-    /// Whether s is at the cap and the likelihood rises beyond it.
+    /// Whether a shape is at its end and the likelihood rises beyond it.
     rising: bool,
     /// √(gᵀH⁻¹g): the gradient in units of standard errors.
     pub(crate) gradient: f64,
@@ -57,15 +65,22 @@ impl Solution {
             return false;
         };
         let difference: Vec<f64> = point.y.iter().zip(&self.point.y).map(|(a, b)| a - b).collect();
-        hessian.square(&difference) < SAME
+        let d = point.dim();
+        let pinned = (0..SHAPES).filter(|k| !self.free.contains(k));
+        pinned.map(|k| difference[d + k].abs()).all(|x| x < ZERO)
+            && hessian.square(&pick(&difference, d, &self.free)) < SAME
     }
 
-    /// That of aᵀy: √(aᵀH⁻¹a), |L⁻¹a| of the factor.
-    pub(crate) fn standard_error(&self, mut a: Vec<f64>) -> Option<f64> {
-        self.hessian.as_ref()?.solve_lower(&mut a);
-        let error = dot(&a, &a).sqrt();
-        (error > 0.0 && error.is_finite()).then_some(error)
+    /// H⁻¹a, for an a of the scale and the free shapes.
+    pub(crate) fn solve(&self, mut a: Vec<f64>) -> Option<Vec<f64>> {
+        self.hessian.as_ref()?.solve(&mut a);
+        a.iter().all(|x| x.is_finite()).then_some(a)
     }
+}
+
+/// The entries of the scale and of some shapes.
+pub(crate) fn pick(y: &[f64], d: usize, shapes: &[usize]) -> Vec<f64> {
+    y[..d].iter().copied().chain(shapes.iter().map(|k| y[d + k])).collect()
 }
 
 /// What plain DPO leaves to be gained.
@@ -97,12 +112,20 @@ pub(crate) fn least(solutions: Vec<Solution>) -> Option<Solution> {
     solutions.into_iter().reduce(|a, b| if b.point.value < a.point.value { b } else { a })
 }
 
-/// What became of a search over scale and spread; without a baseline, where plain DPO has no maximum.
-pub(crate) fn classify(best: &Solution, baseline: Option<&Baseline>) -> FitStatus {
-    let at_zero = best.point.s() < ZERO;
+/// What became of a search; without a baseline, where plain DPO has no maximum. The boundary is that of the last shape
+/// of the model: v = 0, or ε = 0 of a lapse alone.
+pub(crate) fn classify(best: &Solution, baseline: Option<&Baseline>, shapes: [bool; SHAPES]) -> FitStatus {
+    let point = &best.point;
+    let at_zero = match shapes {
+        [_, _, true] => point.s() < ZERO,
+        [_, true, false] => point.r() < ZERO,
+        _ => false,
+    };
     if let Some(baseline) = baseline {
-        let (gain, slack) = (baseline.value - best.point.value, least_gain(best));
-        if baseline.is_maximum && (baseline.falling || at_zero) && gain <= slack {
+        let (gain, slack) = (baseline.value - point.value, least_gain(best));
+        // A curvature has no boundary at γ = 1.
+        let inner = shapes == [true, false, false];
+        if baseline.is_maximum && (baseline.falling || at_zero) && gain <= slack && !inner {
             return FitStatus::Boundary;
         }
         // At v = 0 the scale is that of plain DPO, unless one of the two is not done.
@@ -128,7 +151,7 @@ fn slack(at: &Point) -> f64 {
     1e-13 * at.value.abs()
 }
 
-/// From a start, |s| ≤ `cap`; in the scale alone where there is no spread. `None` if the start is beyond the family,
+/// From a start, |s| ≤ `cap`; in the scale alone where there are no shapes. `None` if the start is beyond the family,
 /// or leads to one of `known`.
 pub(crate) fn descend(
     objective: &mut impl Objective,
@@ -138,15 +161,22 @@ pub(crate) fn descend(
     known: &[Solution],
 ) -> Result<Option<Solution>, LearnError> {
     let Some(mut now) = objective.evaluate(start)? else { return Ok(None) };
-    let d = now.y.len() - 1;
+    let (d, shapes) = (now.dim(), objective.shapes());
+    let ends = [ENDS[CURVATURE], ENDS[LAPSE], cap];
     let (mut damping, mut iterations, mut idle) = (0.0, 0, 0);
     loop {
-        let rising = objective.has_spread() && now.s() >= cap && now.gradient[d] < 0.0;
-        let free = d + usize::from(objective.has_spread() && !rising);
-        let Some(hessian) = objective.hessian(&now, free > d)? else { return Ok(None) };
-        let exact = Cholesky::new(hessian.clone(), free).ok();
+        // At its end, and better beyond.
+        let pinned = |k: usize| {
+            let (y, slope) = (now.y[d + k], now.gradient[d + k]);
+            y.abs() >= ends[k] && y * slope < 0.0
+        };
+        let rising = (0..SHAPES).any(|k| shapes[k] && pinned(k));
+        let free: Vec<usize> = (0..SHAPES).filter(|&k| shapes[k] && !pinned(k)).collect();
+        let Some(hessian) = objective.hessian(&now, &free)? else { return Ok(None) };
+        let slopes = pick(&now.gradient, d, &free);
+        let exact = Cholesky::new(hessian.clone(), slopes.len()).ok();
         let gradient = exact.as_ref().map_or(f64::INFINITY, |exact| {
-            let mut g = now.gradient[..free].to_vec();
+            let mut g = slopes.clone();
             exact.solve_lower(&mut g);
             dot(&g, &g).sqrt()
         });
@@ -156,20 +186,24 @@ pub(crate) fn descend(
         let growth = objective.growth(&now);
         // How far Newton's own step would move what the scale is for.
         let reach = {
-            let mut step = now.gradient[..free].to_vec();
+            let mut step = slopes.clone();
             exact.iter().for_each(|exact| exact.solve(&mut step));
             if gradient.is_finite() { objective.reach(&now, &step[..d]) } else { f64::INFINITY }
         };
         let converged = gradient < AIM && reach < REACH;
         let done = converged || iterations >= max_iterations || idle >= IDLE || growth > ESCAPED;
-        let next = if done { None } else { step(objective, &now, &hessian, free, cap, &mut damping)? };
+        let next = match done {
+            true => None,
+            false => step(objective, &now, &hessian, &free, &ends, &mut damping)?,
+        };
         let Some(next) = next else {
             // Rounding may end the search a little above the aim. Where it went on for long without gain, the steps
             // must be short, too; and where standard errors are small beside the scale, short steps are enough.
-            let close = gradient < CLOSE && (idle < IDLE || reach < CLOSE);
+            let close = gradient < objective.close() && (idle < IDLE || reach < CLOSE.max(objective.close()));
             let converged = converged || ((close || reach < REACH) && iterations < max_iterations);
             return Ok(Some(Solution {
                 point: now,
+                free,
                 hessian: exact,
                 rising,
                 gradient,
@@ -190,11 +224,12 @@ fn step(
     objective: &mut impl Objective,
     now: &Point,
     hessian: &[f64],
-    free: usize,
-    cap: f64,
+    free: &[usize],
+    ends: &[f64; SHAPES],
     damping: &mut f64,
 ) -> Result<Option<Point>, LearnError> {
-    let d = now.y.len() - 1;
+    let d = now.dim();
+    let n = d + free.len();
     let mut information = None;
     for _ in 0..TRIALS {
         let mut damped = hessian.to_vec();
@@ -203,42 +238,83 @@ fn step(
                 information = objective.information(now, hessian)?;
             }
             let rows = information.iter().flat_map(|lower| lower.chunks_exact(d));
-            for (row, m) in damped.chunks_exact_mut(free).zip(rows) {
+            for (row, m) in damped.chunks_exact_mut(n).zip(rows) {
                 add_scaled(&mut row[..d], *damping, m);
             }
-            if free > d {
-                let last = free * free - 1;
-                damped[last] += *damping * damped[last].abs();
+            for i in d..n {
+                damped[i * n + i] += *damping * damped[i * n + i].abs();
             }
         }
-        // What ties s to the scale.
-        let tie = damped.get(d * free..d * free + d).map(<[f64]>::to_vec);
-        if let Ok(model) = Cholesky::new(damped, free) {
-            let mut step = now.gradient[..free].to_vec();
-            model.solve(&mut step);
-            let along_s = step.get(d).map_or(0.0, |x| x.abs());
-            let mut fit = (LARGEST_STEP / along_s).min(objective.limit_step(now, &step[..d])).min(1.0);
-            let mut s = step.get(d).map_or(now.s(), |x| now.s() - fit * x);
-            if let Some(tie) = tie.filter(|_| s.abs() > cap) {
-                // To the cap, and the scale to where it is best there.
-                s = s.clamp(-cap, cap);
-                step[..d].copy_from_slice(&now.gradient[..d]);
-                add_scaled(&mut step[..d], s - now.s(), &tie);
-                model.solve(&mut step[..d]);
-                fit = objective.limit_step(now, &step[..d]).min(1.0);
-            }
-            let mut y: Vec<f64> = now.y[..d].iter().zip(&step).map(|(u, x)| u - fit * x).collect();
-            // Everything is even in s.
-            y.push(s.abs());
+        if let Some(y) = propose(objective, now, &damped, free, ends)
+            && let Some(next) = objective.evaluate(y)?
             // Its last steps gain less than the sum's rounding.
-            if let Some(next) = objective.evaluate(y)?
-                && next.value <= now.value + slack(now)
-            {
-                *damping = if *damping > FIRST_DAMPING { 0.1 * *damping } else { 0.0 };
-                return Ok(Some(next));
-            }
+            && next.value <= now.value + slack(now)
+        {
+            *damping = if *damping > FIRST_DAMPING { 0.1 * *damping } else { 0.0 };
+            return Ok(Some(next));
         }
         *damping = if *damping == 0.0 { FIRST_DAMPING } else { 8.0 * *damping };
     }
     Ok(None)
+}
+
+/// Where Newton's step leads, no further than may be; `None` where the matrix is not positive definite.
+fn propose(
+    objective: &impl Objective,
+    now: &Point,
+    matrix: &[f64],
+    free: &[usize],
+    ends: &[f64; SHAPES],
+) -> Option<Vec<f64>> {
+    let (d, n) = (now.dim(), now.dim() + free.len());
+    let model = Cholesky::new(matrix.to_vec(), n).ok()?;
+    let slopes = pick(&now.gradient, d, free);
+    let mut step = slopes.clone();
+    model.solve(&mut step);
+    let fraction = |step: &[f64]| {
+        let shapes = free.iter().zip(&step[d..]).map(|(&k, x)| LARGEST_STEP[k] / x.abs());
+        shapes.fold(objective.limit_step(now, &step[..d]).min(1.0), f64::min)
+    };
+    let mut part = fraction(&step);
+    let proposed = |step: &[f64], part: f64, i: usize, k: usize| now.y[d + k] - part * step[d + i];
+    let beyond = |step: &[f64], part: f64| {
+        let over = |&(i, &k): &(usize, &usize)| proposed(step, part, i, k).abs() > ends[k];
+        free.iter().enumerate().filter(over).map(|(i, _)| d + i).collect::<Vec<_>>()
+    };
+    let stopped = beyond(&step, part);
+    if !stopped.is_empty() {
+        // To the end, and all others to where they are best there.
+        let mut fixed = vec![0.0; n];
+        for &i in &stopped {
+            let k = free[i - d];
+            fixed[i] = now.y[d + k] - proposed(&step, part, i - d, k).clamp(-ends[k], ends[k]);
+        }
+        let rest: Vec<usize> = (0..n).filter(|i| !stopped.contains(i)).collect();
+        let entry = |i: usize, j: usize| if i >= j { matrix[i * n + j] } else { matrix[j * n + i] };
+        let reduced = rest.iter().flat_map(|&i| rest.iter().map(move |&j| (i, j))).map(|(i, j)| entry(i, j));
+        let reduced = Cholesky::new(reduced.collect(), rest.len()).ok()?;
+        let mut others: Vec<f64> = rest
+            .iter()
+            .map(|&i| slopes[i] - stopped.iter().map(|&j| entry(i, j) * fixed[j]).sum::<f64>())
+            .collect();
+        reduced.solve(&mut others);
+        step.fill(0.0);
+        rest.iter().zip(&others).for_each(|(&i, x)| step[i] = *x);
+        part = fraction(&step);
+        for &i in &stopped {
+            // Taken whole, whatever part of the others is.
+            step[i] = fixed[i] / part;
+        }
+    }
+    let mut y = now.y.clone();
+    for (y, x) in y.iter_mut().zip(&step[..d]) {
+        *y -= part * x;
+    }
+    for (i, &k) in free.iter().enumerate() {
+        let moved = proposed(&step, part, i, k).clamp(-ends[k], ends[k]);
+        // Everything is even in r and s.
+        y[d + k] = if k == CURVATURE { moved } else { moved.abs() };
+    }
+    debug_assert!(SPREAD + 1 == SHAPES);
+    Some(y)
 }

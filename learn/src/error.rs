@@ -68,6 +68,18 @@ pub enum LearnError {
     RidgeWithoutPolicy,
     /// The scale τ of a prior: `0 < τ`, `0 < 1/τ² < ∞` fails.
     PriorCv,
+    /// There are no groups, and one β per person was asked for.
+    NoGroups,
+    /// Choices of one person have several weights: in a panel a weight is that of a person.
+    PersonWeight {
+        /// Which choice, from 0.
+        index: usize,
+    },
+    /// `0 < γ < ∞` fails.
+    Curvature,
+    /// Such a [`Model`](crate::Model) is not for this function: one β per person asks for
+    /// [`fit_people`](crate::fit_people) or groups, and a curved margin has no lapse and no spread beside it.
+    Model,
     /// `2 <= folds`, and no more than there are pairs or groups, fails.
     Folds,
     /// Sums under another p(β) do not add up.
@@ -134,6 +146,12 @@ impl fmt::Display for LearnError {
             Self::Ridge => "the ridge must be finite and not negative",
             Self::RidgeWithoutPolicy => "a ridge is for the weights of a policy, and margins have none",
             Self::PriorCv => "the scale of the prior of cv must be finite and positive",
+            Self::NoGroups => "one β per person asks for groups",
+            Self::PersonWeight { index } => {
+                return write!(f, "choice {index}: all choices of one person must have one weight");
+            }
+            Self::Curvature => "the curvature of the margin must be finite and positive",
+            Self::Model => "this model cannot be fitted here",
             Self::Folds => "there must be at least 2 folds, and no more than pairs or groups",
             Self::Fold { fold, error } => {
                 return write!(f, "without fold {fold} of the cross-validation: {error}");

@@ -1,22 +1,31 @@
 //! Maximum likelihood for margins at hand.
 
 use crate::compare::{Comparison, Fitted};
-use crate::data::margins::Margins;
+use crate::covariance::{Covariance, ScoreSums, Variance, root};
+use crate::data::margins::{CHUNK, Margins, visit_elements};
 use crate::data::scan::Scanned;
-use crate::descent::{Baseline, STARTS, Solution, classify, descend, find_minima, least, least_gain};
+use crate::descent::{
+    BENDS, Baseline, ENDS, LAPSES, STARTS, Solution, classify, descend, find_minima, least, least_gain,
+};
 use crate::error::LearnError;
-use crate::objective::margins::{MarginLoss, strength_at};
+use crate::limits::GROUPS;
+use crate::model::{ChoiceCurve, Model, SHAPES};
+use crate::objective::margins::{MarginLoss, curve_at, strength_at};
+use crate::objective::point::{CURVATURE, LAPSE, SPREAD, d_epsilon, epsilon_at, join, r_of};
 use crate::options::Options;
-use crate::prepared::has_spread;
+use crate::prepared::{Prepared, has_spread};
+use crate::profile::{Profile, find_profile};
 use crate::score::test_margins;
 use crate::status::FitStatus;
-use prefstrength::{AnyStrength, Family, ParamError, PerFamily};
+use crate::vuong::{Differences, rank, rivals};
+use prefstrength::batch::Rows;
+use prefstrength::{AnyStrength, Family, Lapse, ParamError, PerFamily};
 
-/// Standard errors by the observed information, the inverse of the Hessian of what was maximised; `None` where
-/// it is not positive, and where there is no maximum to have one at.
+/// Standard errors of a [`Fit`]; `None` where the information is not positive, where there is no maximum to have one at,
+/// and of what was not learned.
 ///
 /// At the boundary there is that of ln mean alone, at v = 0: the likelihood of v has no bowl there that would have a
-/// width.
+/// width. [`profile`](crate::profile()) has intervals there too.
 #[derive(Clone, Copy, Debug, Default, PartialEq)]
 #[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
 pub struct StandardErrors {
@@ -28,24 +37,37 @@ pub struct StandardErrors {
     pub cv: Option<f64>,
     /// Covariance of the estimates of ln E\[β\] and v.
     pub covariance: Option<f64>,
+    /// Of ε.
+    pub lapse: Option<f64>,
+    /// Of γ.
+    pub curvature: Option<f64>,
 }
 
-/// A maximum-likelihood p(β), or what there is instead.
+/// A maximum-likelihood model of margins, or what there is instead.
 #[derive(Clone, Copy, Debug, PartialEq)]
 #[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
 pub struct Fit {
-    /// The family that was asked for.
-    pub family: Family,
+    /// What was asked for.
+    pub model: Model,
     /// What became of the spread; a fit is one at `Fixed`, `Boundary` and `Interior`.
     pub status: FitStatus,
     /// p(β).
     pub strength: AnyStrength,
-    /// Σ w ln E\[σ(βD)\] there, without the penalty.
+    /// ε, the share of flipped labels; 0 where none was learned.
+    pub lapse: f64,
+    /// γ, the curvature of the margin; 1 where none was learned.
+    pub curvature: f64,
+    /// Σ w ln P there, without the penalty.
     pub log_likelihood: f64,
     /// ½cv²/τ².
     pub penalty: f64,
-    /// Standard errors.
+    /// Standard errors by the observed information, the inverse of the Hessian of what was maximised.
     pub errors: StandardErrors,
+    /// Standard errors by the sandwich H⁻¹(Σ ggᵀ)H⁻¹, with scores g summed within groups first if the margins have
+    /// groups: they hold for dependent choices of one group, and ask for many groups.
+    pub robust: StandardErrors,
+    /// How many groups that were; `None` without groups, where scores of single choices are squared.
+    pub robust_units: Option<usize>,
     /// Gradient at the end, √(gᵀH⁻¹g): in units of standard errors. Infinite where H is not positive definite.
     pub gradient: f64,
     /// Iterations of Newton's method that led there.
@@ -56,7 +78,20 @@ pub struct Fit {
     pub weight: f64,
 }
 
+impl Fit {
+    /// The chance of a choice as a function of the margin.
+    #[must_use]
+    pub fn curve(&self) -> ChoiceCurve {
+        let curve = ChoiceCurve::from(self.strength);
+        let lapsed = Lapse::new(self.lapse).map_or(curve, |lapse| curve.with_lapse(lapse));
+        lapsed.with_curvature(self.curvature).unwrap_or(lapsed)
+    }
+}
+
 impl Fitted for Fit {
+    fn model(&self) -> Model {
+        self.model
+    }
     fn status(&self) -> FitStatus {
         self.status
     }
@@ -67,7 +102,7 @@ impl Fitted for Fit {
         self.penalty
     }
     fn parameter_count(&self) -> usize {
-        self.family.parameters().len()
+        1 + self.model.parameters()
     }
     fn weight(&self) -> f64 {
         self.weight
@@ -108,20 +143,29 @@ impl Fitted for Fit {
 /// assert!(learn::fit(Family::Gamma, &[1.0, 2.0][..], &Options::default()).is_err());
 /// # Ok::<(), LearnError>(())
 /// ```
-pub fn fit(family: Family, margins: impl Margins, options: &Options) -> Result<Fit, LearnError> {
-    let mut fitting = Fitting::new(margins, options, has_spread(family))?;
+pub fn fit(model: impl Into<Model>, margins: impl Margins, options: &Options) -> Result<Fit, LearnError> {
+    let model = model.into();
+    check_model(model)?;
+    let mut fitting = Fitting::new(margins, options, model.parameters() > 0)?;
     let fixed = match fitting.fit_fixed() {
         // A spread may find a mean where `Fixed` has none.
-        Err(LearnError::MeanVanishes) if has_spread(family) => None,
+        Err(LearnError::MeanVanishes) if model.has_spread() => None,
         other => Some(other?),
     };
     match fixed {
-        Some(fixed) if !has_spread(family) => Ok(fixed.fit),
-        fixed => fitting.fit_spread(family, fixed.as_ref()),
+        Some(fixed) if model.parameters() == 0 => Ok(fixed.fit),
+        fixed => fitting.fit_model(model, fixed.as_ref(), &[]),
     }
 }
 
-/// Fits all families to margins and tests whether the spread of β is real.
+/// Persons are for [`fit_people`](crate::fit_people); a curved margin has no lapse and no spread beside it.
+pub(crate) fn check_model(model: Model) -> Result<(), LearnError> {
+    let alone = model.curvature && (model.lapse || model.has_spread());
+    if model.per_person || alone { Err(LearnError::Model) } else { Ok(()) }
+}
+
+/// Fits all models to margins and tests whether the spread of β is real: plain DPO, flipped labels, a curved margin, the
+/// families, and these with flipped labels.
 ///
 /// # Errors
 /// As [`fit`] of any family; [`LearnError::MeanVanishes`] where `Fixed` has no maximum, Σ wD ≤ 0,
@@ -136,9 +180,9 @@ pub fn fit(family: Family, margins: impl Margins, options: &Options) -> Result<F
 /// for (family, fit) in comparison.fits.iter() {
 ///     println!("{family}: {} with cv {}", fit.log_likelihood, fit.strength.cv());
 /// }
-/// if let Some(lr) = comparison.likelihood_ratio(Family::Gamma) {
-///     println!("Gamma: LR = {}, p = {}", lr.statistic, lr.p);
-/// }
+/// // One in four choices goes against the margin, however large it is: that is label noise.
+/// let noise = &comparison.lapsed[Family::Fixed];
+/// assert!((noise.lapse - 0.25).abs() < 0.02);
 /// # assert!(comparison.score.z > 5.0 && comparison.score.p < 1e-6);
 /// # Ok::<(), LearnError>(())
 /// ```
@@ -147,10 +191,33 @@ pub fn heterogeneity(margins: impl Margins, options: &Options) -> Result<Compari
     let fixed = fitting.fit_fixed()?;
     let score = test_margins(&mut fitting.data, fixed.ln_mean.exp())?;
     let fits = PerFamily::try_from_fn(|family| match has_spread(family) {
-        true => fitting.fit_spread(family, Some(&fixed)),
+        true => fitting.fit_model(family.into(), Some(&fixed), &[]),
         false => Ok(fixed.fit),
     })?;
-    Ok(Comparison { fits, score, options: *options })
+    let noise = fitting.fit_model(Model::new(Family::Fixed).with_lapse(), Some(&fixed), &[])?;
+    let lapsed = PerFamily::try_from_fn(|family| match has_spread(family) {
+        true => fitting.fit_model(Model::new(family).with_lapse(), Some(&fixed), &[&fits[family], &noise]),
+        false => Ok(noise),
+    })?;
+    let curved = fitting.fit_model(Model::new(Family::Fixed).with_curvature(), Some(&fixed), &[])?;
+    let all = fits.values().chain(lapsed.values()).chain([&curved]);
+    let ranked = rank(all);
+    let rivals = rivals(&ranked, fitting.differences(&ranked)?);
+    let best = ranked.first().map_or(Model::new(Family::Fixed), |fit| fit.model);
+    let kappa = if fixed.fit.robust_units.is_some() { score.dependence() } else { 1.0 };
+    let cv = fitting.profile(describing(&fits), SPREAD, kappa)?;
+    let lapse = fitting.profile(&noise, LAPSE, kappa)?;
+    Ok(Comparison { fits, lapsed, curved, score, best, rivals, cv, lapse, options: *options })
+}
+
+/// The family whose spread explains the choices best.
+pub(crate) fn describing<F: Fitted>(fits: &PerFamily<F>) -> &F {
+    let value = |fit: &F| fit.log_likelihood() - fit.penalty();
+    let spread =
+        fits.iter().filter(|(family, fit)| has_spread(*family) && fit.is_maximum()).map(|(_, fit)| fit);
+    // At the boundary all are alike, and the first one will do.
+    let best = spread.reduce(|a, b| if value(b) > value(a) { b } else { a });
+    best.unwrap_or(&fits[Family::Gamma])
 }
 
 /// The fit of `Fixed`, and what the others want to know of it.
@@ -179,8 +246,8 @@ impl<'a, M: Margins> Fitting<'a, M> {
         if spread && data.one_size { Err(LearnError::OneSize) } else { Ok(Self { data, options, prior }) }
     }
 
-    fn loss(&mut self, family: Family, reference: f64) -> MarginLoss<'_, M> {
-        MarginLoss { data: &mut self.data, family, prior: self.prior, reference }
+    fn loss(&mut self, model: Model, reference: f64) -> MarginLoss<'_, M> {
+        MarginLoss { data: &mut self.data, model, prior: self.prior, reference }
     }
 
     fn fit_fixed(&mut self) -> Result<FixedFit, LearnError> {
@@ -188,37 +255,44 @@ impl<'a, M: Margins> Fitting<'a, M> {
         if first <= 0.0 {
             return Err(LearnError::MeanVanishes);
         }
+        let model = Model::new(Family::Fixed);
         // Newton's first step from mean 0.
         let start = (2.0 * first / second).ln();
-        let found = descend(&mut self.loss(Family::Fixed, start), vec![start, 0.0], 0.0, limit, &[])?;
+        let found = descend(&mut self.loss(model, start), join([start], [0.0; SHAPES]), 0.0, limit, &[])?;
         let solution = found.ok_or(LearnError::MeanVanishes)?;
         let converged = solution.converged && solution.hessian.is_some();
         let status = if converged { FitStatus::Fixed } else { FitStatus::NotConverged };
         let point = &solution.point;
         let baseline = Baseline { value: point.value, is_maximum: converged, falling: point.d_v >= 0.0 };
-        Ok(FixedFit { fit: self.finish(Family::Fixed, status, &solution)?, ln_mean: point.y[0], baseline })
+        Ok(FixedFit { fit: self.finish(model, status, &solution)?, ln_mean: point.y[0], baseline })
     }
 
-    fn fit_spread(&mut self, family: Family, fixed: Option<&FixedFit>) -> Result<Fit, LearnError> {
+    /// A model with shapes, above plain DPO and the models that it contains.
+    fn fit_model(
+        &mut self,
+        model: Model,
+        fixed: Option<&FixedFit>,
+        nested: &[&Fit],
+    ) -> Result<Fit, LearnError> {
         let (cap, limit, prior) = (self.options.max_cv.asinh(), self.options.max_iterations, self.prior);
         let ln_u = match fixed {
             Some(fixed) => fixed.ln_mean,
             None => -self.data.mean_ln_size()?,
         };
-        let mut starts = usual_starts(ln_u, cap);
+        let mut starts = usual_starts(model, ln_u, cap);
+        starts.extend(nested.iter().filter_map(|fit| self.start_at(model, fit)));
         if let Some(mut sample) = self.data.draw_sample()? {
             // The penalty of all margins, in proportion to those of the sample.
             let prior = prior * (sample.weight / self.data.weight);
             // The sample may have units of its own.
             let shift = sample.scale.ln();
-            starts.iter_mut().for_each(|start| start[0] -= shift);
-            let mut loss = MarginLoss { data: &mut sample, family, prior, reference: ln_u - shift };
+            starts.iter_mut().for_each(|start| start[0] -= shift * start[1].exp());
+            let mut loss = MarginLoss { data: &mut sample, model, prior, reference: ln_u - shift };
             let found = find_minima(&mut loss, starts, cap, limit)?;
-            // Not from s = 0, which may be a saddle, nor from the cap.
-            let inside = |s: f64| s.clamp(0.1, 0.95 * cap);
-            starts = found.iter().map(|f| vec![f.point.y[0] + shift, inside(f.point.s())]).collect();
+            // Not from s = 0 or r = 0, which may be saddles, nor from the cap.
+            starts = found.into_iter().map(|f| inside(model, f.point.y, shift, cap)).collect();
         }
-        let solutions = find_minima(&mut self.loss(family, ln_u), starts, cap, limit)?;
+        let solutions = find_minima(&mut self.loss(model, ln_u), starts, cap, limit)?;
         // Not even the starts: the margins' scale is at the end of f64's range.
         let best = least(solutions).ok_or(ParamError::MeanOutOfRange)?;
         if fixed.is_none() {
@@ -228,37 +302,179 @@ impl<'a, M: Margins> Fitting<'a, M> {
                 return Err(LearnError::MeanVanishes);
             }
         }
-        match (classify(&best, fixed.map(|fixed| &fixed.baseline)), fixed) {
+        // What a smaller model says as well, it says.
+        let value = |fit: &Fit| fit.log_likelihood - fit.penalty;
+        let smaller = nested.iter().filter(|fit| fit.is_maximum());
+        let smaller = smaller.reduce(|a, b| if value(b) > value(a) { b } else { a });
+        if let Some(smaller) = smaller.filter(|fit| -best.point.value - value(fit) <= least_gain(&best)) {
+            return Ok(Fit { model, status: FitStatus::Boundary, ..**smaller });
+        }
+        let baseline = fixed.map(|fixed| &fixed.baseline);
+        match (classify(&best, baseline, model.shapes()), fixed) {
             (status @ FitStatus::Boundary, Some(FixedFit { fit, .. })) => {
-                let strength = AnyStrength::from_mean_v(family, fit.strength.mean(), 0.0)?;
-                Ok(Fit { family, status, strength, ..*fit })
+                let strength = AnyStrength::from_mean_v(model.family, fit.strength.mean(), 0.0)?;
+                Ok(Fit { model, status, strength, ..*fit })
             }
-            (status, _) => self.finish(family, status, &best),
+            (status, _) => self.finish(model, status, &best),
         }
     }
 
+    /// Where a smaller model ended, moved off the boundary.
+    fn start_at(&self, model: Model, fit: &Fit) -> Option<Vec<f64>> {
+        let s = fit.strength.v().sqrt().asinh();
+        let u = fit.strength.mean() / self.data.scale.powf(fit.curvature) / s.cosh();
+        let shapes = [fit.curvature.ln(), r_of(fit.lapse), s];
+        let cap = self.options.max_cv.asinh();
+        (u > 0.0 && u.is_finite()).then(|| inside(model, join([u.ln()], shapes), 0.0, cap))
+    }
+
     /// From the data's units to those of the source.
-    fn finish(&self, family: Family, status: FitStatus, solution: &Solution) -> Result<Fit, LearnError> {
+    fn finish(&mut self, model: Model, status: FitStatus, solution: &Solution) -> Result<Fit, LearnError> {
         let point = &solution.point;
-        let inside = strength_at(family, [point.y[0], point.s()]).ok_or(ParamError::MeanOutOfRange)?;
+        let inside = strength_at(model.family, [point.y[0], point.s()]).ok_or(ParamError::MeanOutOfRange)?;
+        let mean = inside.mean() * self.data.scale.powf(point.gamma());
+        let (outer, robust_units) = match status {
+            FitStatus::Fixed | FitStatus::Interior => self.sum_scores(model, solution)?,
+            FitStatus::Boundary | FitStatus::Unbounded | FitStatus::NotConverged => (None, None),
+        };
+        let covariance = Covariance::new(solution, outer);
         Ok(Fit {
-            family,
+            model,
             status,
-            strength: AnyStrength::from_mean_v(family, inside.mean() * self.data.scale, inside.v())?,
+            strength: AnyStrength::from_mean_v(model.family, mean, inside.v())?,
+            lapse: point.epsilon(),
+            curvature: point.gamma(),
             log_likelihood: -point.nll,
             penalty: point.value - point.nll,
-            errors: standard_errors(status, solution),
+            errors: standard_errors(status, &covariance, Variance::Observed),
+            robust: standard_errors(status, &covariance, Variance::Robust),
+            robust_units,
             gradient: solution.gradient,
             iterations: solution.iterations,
             number: self.data.number,
             weight: self.data.weight,
         })
     }
+
+    /// z of the first model against the others.
+    fn differences(&mut self, ranked: &[&Fit]) -> Result<Vec<Option<f64>>, LearnError> {
+        let number = self.data.number;
+        // In the data's units.
+        let rescale = |fit: &Fit| {
+            let mean = fit.strength.mean() / self.data.scale.powf(fit.curvature);
+            let strength = AnyStrength::from_mean_v(fit.model.family, mean, fit.strength.v())?;
+            Ok(Prepared::new(&fit.curve().with_strength(strength), number))
+        };
+        let losses = ranked.iter().map(|fit| rescale(fit)).collect::<Result<Vec<_>, LearnError>>()?;
+        let mut differences = Differences::new(losses.len().saturating_sub(1));
+        let (mut bent, mut nll) = (Vec::new(), vec![Vec::new(); losses.len()]);
+        self.data.for_each_with_groups(&mut |margins, weights, groups| {
+            for (loss, nll) in losses.iter().zip(&mut nll) {
+                nll.resize(margins.len(), 0.0);
+                loss.evaluate(loss.bend(margins, &mut bent), None, Rows::new().nll(nll))?;
+            }
+            let Some((best, others)) = nll.split_first() else { return Ok(()) };
+            visit_elements(0, margins, weights, |i, _, w| {
+                differences.add(groups.map(|g| g[i]), w, best[i], others.iter().map(|nll| nll[i]));
+            })
+        })?;
+        Ok(differences.finish())
+    }
+
+    /// Of the spread or the lapse of a model that has been fitted.
+    fn profile(&mut self, fit: &Fit, shape: usize, kappa: f64) -> Result<Option<Profile>, LearnError> {
+        let (model, cap) = (fit.model, self.options.max_cv.asinh());
+        let s = fit.strength.v().sqrt().asinh();
+        let u = fit.strength.mean() / self.data.scale / s.cosh();
+        if !(fit.is_maximum() && u > 0.0 && u.is_finite()) {
+            return Ok(None);
+        }
+        let start = join([u.ln()], [0.0, if model.lapse { r_of(fit.lapse) } else { 0.0 }, s]);
+        let end = if shape == SPREAD { cap } else { ENDS[LAPSE] };
+        find_profile(&mut self.loss(model, u.ln()), shape, start, end, kappa)
+    }
+
+    /// Σ ggᵀ over groups, or choices without groups, in the scale and the free shapes.
+    fn sum_scores(
+        &mut self,
+        model: Model,
+        solution: &Solution,
+    ) -> Result<(Option<Vec<f64>>, Option<usize>), LearnError> {
+        let (point, free) = (&solution.point, &solution.free);
+        let curve = strength_at(model.family, [point.y[0], point.s()])
+            .and_then(|strength| curve_at(strength, point.gamma().ln(), point.r()));
+        let Some(curve) = curve else { return Ok((None, None)) };
+        let loss = Prepared::new(&curve, self.data.number).with_curvature(model.curvature);
+        let mut sums = ScoreSums::new(1 + free.len());
+        let (mut bent, mut gradient) = (Vec::new(), vec![0.0; 1 + free.len()]);
+        let mut buffers = [const { Vec::new() }; 4];
+        let (r, s) = (point.r(), point.s());
+        self.data.for_each_with_groups(&mut |margins, weights, groups| {
+            for start in (0..margins.len()).step_by(CHUNK) {
+                let range = start..margins.len().min(start + CHUNK);
+                let margins = &margins[range.clone()];
+                let (weights, groups) = (weights.map(|w| &w[range.clone()]), groups.map(|g| &g[range]));
+                buffers.iter_mut().for_each(|buffer| buffer.resize(margins.len(), 0.0));
+                let [slopes, d_ln_mean, d_v, d_lapse] = &mut buffers;
+                let rows = Rows::new().d_margin(slopes).d_params([d_ln_mean, d_v]).d_lapse([d_lapse]);
+                loss.evaluate(loss.bend(margins, &mut bent), None, rows)?;
+                let [slopes, d_ln_mean, d_v, d_lapse] = &buffers;
+                visit_elements(0, margins, weights, |i, d, w| {
+                    gradient[0] = d_ln_mean[i];
+                    for (to, &k) in gradient[1..].iter_mut().zip(free) {
+                        *to = match k {
+                            CURVATURE if slopes[i] == 0.0 => 0.0,
+                            CURVATURE => slopes[i] * loss.along_gamma(d),
+                            LAPSE => d_epsilon(r) * d_lapse[i],
+                            _ => d_ln_mean[i] * s.tanh() + d_v[i] * (2.0 * s).sinh(),
+                        };
+                    }
+                    sums.add(groups.map(|groups| groups[i]), w, &gradient);
+                })?;
+            }
+            Ok(())
+        })?;
+        let (outer, groups) = sums.finish();
+        // The scores of few groups add up to 0, and say next to nothing of how much they vary.
+        let enough = groups.is_none_or(|groups| groups >= GROUPS);
+        Ok((Some(outer).filter(|_| enough), groups))
+    }
 }
 
-/// Starts (ln u, s) with one scale.
-fn usual_starts(ln_u: f64, cap: f64) -> Vec<Vec<f64>> {
-    STARTS.iter().map(|s| vec![ln_u, s.min(0.9 * cap)]).collect()
+/// Starts (ln u, ln γ, r, s) with one scale.
+fn usual_starts(model: Model, ln_u: f64, cap: f64) -> Vec<Vec<f64>> {
+    let lapses: &[f64] = match (model.lapse, model.has_spread()) {
+        (true, false) => &LAPSES,
+        (true, true) => &LAPSES[1..2],
+        (false, _) => &[0.0],
+    };
+    let spreads: &[f64] = match (model.has_spread(), model.lapse) {
+        (true, false) => &STARTS,
+        (true, true) => &STARTS[1..2],
+        (false, _) => &[0.0],
+    };
+    let bends: &[f64] = if model.curvature { &BENDS } else { &[0.0] };
+    let mut starts = Vec::new();
+    for &c in bends {
+        for &r in lapses {
+            for &s in spreads {
+                // Flipped labels flatten the curve by 1 − 2ε next to 0.
+                let steeper = ln_u - (-2.0 * epsilon_at(r)).ln_1p();
+                starts.push(join([steeper], [c, r, s.min(0.9 * cap)]));
+            }
+        }
+    }
+    starts
+}
+
+/// A point with what the model has moved off its boundary, and the rest 0; u in other units.
+fn inside(model: Model, mut y: Vec<f64>, shift: f64, cap: f64) -> Vec<f64> {
+    y[0] += shift * y[1 + CURVATURE].exp();
+    let [curvature, lapse, spread] = model.shapes();
+    y[1 + CURVATURE] = if curvature { y[1 + CURVATURE] } else { 0.0 };
+    y[1 + LAPSE] = if lapse { y[1 + LAPSE].clamp(0.1, 1.5) } else { 0.0 };
+    y[1 + SPREAD] = if spread { y[1 + SPREAD].clamp(0.1, 0.95 * cap) } else { 0.0 };
+    y
 }
 
 /// The minima for margins at hand, as (u, s) in their units, |s| up to the cap.
@@ -269,32 +485,26 @@ pub(crate) fn find_margin_minima(
 ) -> Result<Vec<(f64, f64)>, LearnError> {
     let mut data = Scanned::new(margins)?;
     let (cap, reference, scale) = (options.max_cv.asinh(), -data.mean_ln_size()?, data.scale);
-    let mut loss = MarginLoss { data: &mut data, family, prior: 0.0, reference };
-    let found = find_minima(&mut loss, usual_starts(reference, cap), cap, options.max_iterations)?;
+    let model = Model::new(family);
+    let mut loss = MarginLoss { data: &mut data, model, prior: 0.0, reference };
+    let starts = usual_starts(model, reference, cap);
+    let found = find_minima(&mut loss, starts, cap, options.max_iterations)?;
     Ok(found.iter().map(|f| (f.point.y[0].exp() * scale, f.point.s())).collect())
 }
 
-fn standard_errors(status: FitStatus, solution: &Solution) -> StandardErrors {
-    let s = solution.point.s();
+/// By one of the two variances.
+fn standard_errors(status: FitStatus, of: &Covariance<'_>, by: Variance) -> StandardErrors {
+    let error = |a: Option<Vec<f64>>| a.and_then(|a| root(of.variance(by, &a, &a)));
     match status {
-        FitStatus::Fixed => {
-            StandardErrors { ln_mean: solution.standard_error(vec![1.0]), ..StandardErrors::default() }
-        }
-        FitStatus::Interior => {
-            // At a stationary point Hessians transform by the Jacobian alone: ln mean = ln u + ln cosh s,
-            // v = sinh² s, cv = sinh s.
-            let ln_mean = vec![1.0, s.tanh()];
-            let of_s = solution.standard_error(vec![0.0, 1.0]);
-            let covariance = solution.hessian.as_ref().map(|hessian| {
-                let mut column = vec![0.0, 1.0];
-                hessian.solve(&mut column);
-                (column[0] + ln_mean[1] * column[1]) * (2.0 * s).sinh()
-            });
+        FitStatus::Fixed | FitStatus::Interior => {
+            let v = of.v();
             StandardErrors {
-                covariance: covariance.filter(|c| of_s.is_some() && c.is_finite()),
-                ln_mean: solution.standard_error(ln_mean),
-                v: of_s.map(|e| e * (2.0 * s).sinh()),
-                cv: of_s.map(|e| e * s.cosh()),
+                ln_mean: error(Some(of.ln_mean())),
+                covariance: v.as_ref().and_then(|v| of.variance(by, &of.ln_mean(), v)),
+                v: error(v),
+                cv: error(of.cv()),
+                lapse: error(of.lapse()),
+                curvature: error(of.curvature()),
             }
         }
         FitStatus::Boundary | FitStatus::Unbounded | FitStatus::NotConverged => StandardErrors::default(),

@@ -23,3 +23,6 @@ pub const SIGNIFICANCE: f64 = 0.05;
 
 /// Fewer groups than this do not tell how much their sums vary: those of the scores at a maximum add up to 0.
 pub const GROUPS: usize = 10;
+
+/// Of policies with more features than this, covariances are not kept.
+pub const COVARIANCES: usize = 128;

@@ -8,9 +8,11 @@
 use crate::cholesky::Cholesky;
 use crate::data::margins::Weighted;
 use crate::data::pairs::Pairs;
-use crate::descent::{STARTS, descend};
+use crate::descent::{BENDS, LAPSES, STARTS, descend};
 use crate::fit::find_margin_minima;
+use crate::model::{Model, SHAPES};
 use crate::objective::pairs::{PairLoss, WeightedPairs, scale};
+use crate::objective::point::{epsilon_at, join};
 use crate::options::Options;
 use prefstrength::Family;
 
@@ -34,34 +36,42 @@ pub(crate) fn find_second_direction(data: &WeightedPairs<'_>, metric: &Cholesky)
     let equal = Pairs::new(features, pairs.dim()).ok()?;
     let data = WeightedPairs::new(&equal, data.weights());
     let metric = data.metric(0.0).ok()?;
-    let mut loss =
-        PairLoss { data, family: Family::Fixed, ridge: 0.0, prior: 0.0, metric: &metric, reference: 0.0 };
-    let start = vec![0.0; equal.dim() + 1];
+    let model = Model::new(Family::Fixed);
+    let mut loss = PairLoss { data, model, ridge: 0.0, prior: 0.0, metric: &metric, reference: 0.0 };
+    let start = vec![0.0; equal.dim() + SHAPES];
     let found = descend(&mut loss, start, 0.0, DIRECTION, &[]).ok()??;
-    let (u, _) = found.point.split();
+    let u = found.point.scale();
     u.iter().all(|u| u.is_finite()).then(|| u.to_vec()).filter(|u| u.iter().any(|&u| u != 0.0))
 }
 
-/// Starts (u, s) at the policy of plain DPO itself.
-pub(crate) fn start_beside(w: &[f64], cap: f64) -> Vec<Vec<f64>> {
+/// Starts at the policy of plain DPO itself.
+pub(crate) fn start_beside(model: Model, w: &[f64], cap: f64) -> Vec<Vec<f64>> {
+    let at = |shapes: [f64; SHAPES]| join(w.iter().copied(), shapes);
+    if model.curvature {
+        return BENDS.iter().map(|&c| at([c, 0.0, 0.0])).collect();
+    }
+    if !model.has_spread() {
+        // Flipped labels flatten the curve by 1 − 2ε next to 0.
+        let steeper = |&r: &f64| join(scale(w, 1.0 / (1.0 - 2.0 * epsilon_at(r))), [0.0, r, 0.0]);
+        return LAPSES.iter().map(steeper).collect();
+    }
+    let r = if model.lapse { LAPSES[1] } else { 0.0 };
     // Not from the smallest and the largest spread: the search along w has these.
-    STARTS[1..3].iter().map(|s| join(w.to_vec(), s.min(0.9 * cap))).collect()
+    STARTS[1..3].iter().map(|s| at([0.0, r, s.min(0.9 * cap)])).collect()
 }
 
-/// Starts (u, s) along a direction of w.
-pub(crate) fn start_along(data: &WeightedPairs<'_>, w: &[f64], family: Family, max_cv: f64) -> Vec<Vec<f64>> {
+/// Starts along a direction of w, of a model whose only shape is a spread.
+pub(crate) fn start_along(data: &WeightedPairs<'_>, w: &[f64], model: Model, max_cv: f64) -> Vec<Vec<f64>> {
+    if model != Model::new(model.family) || !model.has_spread() {
+        return Vec::new();
+    }
     let Ok(margins) = data.pairs.margins(w) else { return Vec::new() };
     let options = Options { max_cv, ..Options::default() };
     let found = Weighted::maybe_weighted(&margins, data.weights())
-        .and_then(|margins| find_margin_minima(family, margins, &options));
+        .and_then(|margins| find_margin_minima(model.family, margins, &options));
     // Margins that all have one sign, or say nothing, give no start.
     let Ok(found) = found else { return Vec::new() };
     let most = (PART_OF_CAP * max_cv.asinh()).max(LEAST);
-    let starts = found.into_iter().map(|(unit, s)| join(scale(w, unit), s.clamp(LEAST, most)));
+    let starts = found.into_iter().map(|(unit, s)| join(scale(w, unit), [0.0, 0.0, s.clamp(LEAST, most)]));
     starts.filter(|y| y.iter().all(|y| y.is_finite())).collect()
-}
-
-fn join(mut u: Vec<f64>, s: f64) -> Vec<f64> {
-    u.push(s);
-    u
 }

@@ -5,7 +5,7 @@ use crate::error::{LearnError, check_length};
 use crate::prepared::{Prepared, has_spread};
 use core::iter::Sum;
 use core::ops::{Add, AddAssign};
-use prefstrength::batch::{Batch, Rows};
+use prefstrength::batch::Rows;
 use prefstrength::{AnyStrength, Family};
 
 /// Sums over margins D under one p(β), in (ln mean, v): those of two shards add up to those of both.
@@ -83,7 +83,7 @@ impl LossSums {
         mut differences: Option<Differences>,
     ) -> Result<Self, LearnError> {
         // A table is made when there turn out to be enough margins for it.
-        let (mut loss, mut planned) = (Prepared::new(beta, 0), false);
+        let (mut loss, mut planned) = (Prepared::of(beta, 0), false);
         let mut buffers = [const { Vec::new() }; 3];
         for buffer in &mut buffers {
             buffer.resize(CHUNK, 0.0);
@@ -96,11 +96,11 @@ impl LossSums {
                 let range = start..margins.len().min(start + CHUNK);
                 let (n, margins) = (range.len(), &margins[range.clone()]);
                 if !planned && all.number + n >= CHUNK {
-                    (loss, planned) = (Prepared::new(beta, CHUNK), true);
+                    (loss, planned) = (Prepared::of(beta, CHUNK), true);
                     differences.iter_mut().for_each(|d| d.prepare(CHUNK));
                 }
                 let (p0, p1) = (&mut d_ln_mean[..n], &mut d_v[..n]);
-                loss.evaluate(&Batch::new(margins), Rows::new().nll(&mut nll[..n]).d_params([p0, p1]))?;
+                loss.evaluate(margins, None, Rows::new().nll(&mut nll[..n]).d_params([p0, p1]))?;
                 let mut sum = Self { number: n, ..Self::default() };
                 let weights = weights.map(|w| &w[range]);
                 visit_elements(all.number, margins, weights, |i, _, w| {
@@ -182,18 +182,17 @@ impl Differences {
             false => ([v + h, v - h], [0.0, 0.5 / h, -0.5 / h]),
         };
         let betas = [at(1.0, v)?, at(-1.0, v)?, at(0.0, others[0])?, at(0.0, others[1])?];
-        Ok(Self { family, betas, losses: betas.map(|beta| Prepared::new(&beta, 0)), of_v })
+        Ok(Self { family, betas, losses: betas.map(|beta| Prepared::of(&beta, 0)), of_v })
     }
 
     fn prepare(&mut self, number: usize) {
-        self.losses = self.betas.map(|beta| Prepared::new(&beta, number));
+        self.losses = self.betas.map(|beta| Prepared::of(&beta, number));
     }
 
     fn hessian(&self, margins: &[f64], weights: Option<&[f64]>) -> Result<[[f64; 2]; 2], LearnError> {
-        let batch = Batch::new(margins).maybe_weights(weights);
         let mut slopes = [[0.0; 2]; 4];
         for (slope, loss) in slopes.iter_mut().zip(&self.losses) {
-            *slope = loss.evaluate(&batch, Rows::new())?.d_params;
+            *slope = loss.evaluate(margins, weights, Rows::new())?.d_params;
         }
         let [up, down, first, second] = slopes;
         let along_mean = [0, 1].map(|i| (up[i] - down[i]) / (2.0 * STEP));

@@ -1,54 +1,74 @@
 //! A linear policy and p(β) by maximum likelihood, together.
 
-use crate::cholesky::{Cholesky, dot};
+use crate::cholesky::{Cholesky, add_outer, add_scaled, dot};
 use crate::compare::{Comparison, Fitted};
+use crate::covariance::{Covariance, Variance, root};
 use crate::data::pairs::{Pairs, total_weight};
-use crate::descent::{Baseline, Solution, classify, descend, find_minima, least};
+use crate::descent::{Baseline, ENDS, Solution, classify, descend, find_minima, least, least_gain};
 use crate::error::LearnError;
+use crate::fit::{check_model, describing};
+use crate::limits::{COVARIANCES, GROUPS};
+use crate::model::{ChoiceCurve, Model, SHAPES};
 use crate::objective::pairs::{PairLoss, WeightedPairs, scale};
+use crate::objective::point::{LAPSE, SPREAD, join, r_of};
 use crate::options::Options;
 use crate::prepared::{Prepared, has_spread};
-use crate::score::{ScoreTest, Squares, test_pairs};
+use crate::profile::{Profile, find_profile};
+use crate::score::{ScoreTest, test_pairs};
 use crate::starts::{find_second_direction, start_along, start_beside};
 use crate::status::FitStatus;
+use crate::vuong::{Differences, rank, rivals};
 use core::cell::OnceCell;
-use prefstrength::batch::{Batch, Rows};
-use prefstrength::{AnyStrength, Family, ParamError, PerFamily};
+use prefstrength::batch::Rows;
+use prefstrength::{AnyStrength, Family, Lapse, ParamError, PerFamily};
 
-/// Standard errors of a [`Trained`]; `None` where the information is not positive, and where there is no maximum.
+/// Standard errors of a [`Trained`]; `None` where the information is not positive, where there is no maximum, and of what
+/// was not learned.
 #[derive(Clone, Debug, Default, PartialEq)]
 #[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
 pub struct TrainedErrors {
-    /// Of w, by the observed information (with the penalties' share); at the boundary, at v = 0.
+    /// Of w; at the boundary, at v = 0.
     pub w: Option<Vec<f64>>,
-    /// Of v, likewise.
+    /// Covariances of the estimates of w, d rows of d numbers, of policies of at most [`COVARIANCES`] features.
+    pub covariance: Option<Vec<f64>>,
+    /// Of v.
     pub v: Option<f64>,
     /// Of cv, by the delta method.
     pub cv: Option<f64>,
-    /// Of cv by the sandwich H⁻¹(Σ ggᵀ)H⁻¹, with scores g summed within groups first if the pairs have groups:
-    /// it holds for dependent choices of one group, and asks for many groups. `None` for fewer than
-    /// [`GROUPS`](crate::limits::GROUPS).
-    pub cv_robust: Option<f64>,
+    /// Of ε.
+    pub lapse: Option<f64>,
+    /// Of γ.
+    pub curvature: Option<f64>,
 }
 
 /// A linear policy and a p(β) with E\[β\] = 1, learned together, or what there is instead.
 #[derive(Clone, Debug, PartialEq)]
 #[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
 pub struct Trained {
-    /// The family that was asked for.
-    pub family: Family,
+    /// What was asked for.
+    pub model: Model,
     /// What became of the spread; this is a fit at `Fixed`, `Boundary` and `Interior`.
     pub status: FitStatus,
     /// p(β); its mean is 1, since its scale is one of w.
     pub strength: AnyStrength,
+    /// ε, the share of flipped labels; 0 where none was learned.
+    pub lapse: f64,
+    /// γ, the curvature of the margin w·f; 1 where none was learned.
+    pub curvature: f64,
     /// The policy: margin = w·f.
     pub w: Vec<f64>,
-    /// Σ w ln E\[σ(β w·f)\] there, without penalties.
+    /// Σ w ln P there, without penalties.
     pub log_likelihood: f64,
     /// ½λ|w|² + ½cv²/τ².
     pub penalty: f64,
-    /// Standard errors.
+    /// Standard errors by the observed information (with the penalties' share).
     pub errors: TrainedErrors,
+    /// Standard errors by the sandwich H⁻¹(Σ ggᵀ)H⁻¹, with scores g summed within groups first if the pairs have
+    /// groups: they hold for dependent choices of one group, and ask for many groups. None for fewer than
+    /// [`GROUPS`](crate::limits::GROUPS) of them.
+    pub robust: TrainedErrors,
+    /// How many groups that were; `None` without groups, where scores of single pairs are squared.
+    pub robust_units: Option<usize>,
     /// Gradient at the end, √(gᵀH⁻¹g): in units of standard errors. Infinite where H is not positive definite.
     pub gradient: f64,
     /// Iterations of Newton's method that led there.
@@ -59,7 +79,20 @@ pub struct Trained {
     pub weight: f64,
 }
 
+impl Trained {
+    /// The chance of a choice as a function of the margin w·f.
+    #[must_use]
+    pub fn curve(&self) -> ChoiceCurve {
+        let curve = ChoiceCurve::from(self.strength);
+        let lapsed = Lapse::new(self.lapse).map_or(curve, |lapse| curve.with_lapse(lapse));
+        lapsed.with_curvature(self.curvature).unwrap_or(lapsed)
+    }
+}
+
 impl Fitted for Trained {
+    fn model(&self) -> Model {
+        self.model
+    }
     fn status(&self) -> FitStatus {
         self.status
     }
@@ -69,9 +102,9 @@ impl Fitted for Trained {
     fn penalty(&self) -> f64 {
         self.penalty
     }
-    /// Those of w, and the spread: the mean of β is none.
+    /// Those of w, and the shapes: the mean of β is none.
     fn parameter_count(&self) -> usize {
-        self.w.len() + self.family.parameters().len() - 1
+        self.w.len() + self.model.parameters()
     }
     fn weight(&self) -> f64 {
         self.weight
@@ -116,14 +149,16 @@ impl Fitted for Trained {
 /// assert_eq!(learn::train(Family::Gamma, &pairs, &bounded)?.status, FitStatus::Interior);
 /// # Ok::<(), LearnError>(())
 /// ```
-pub fn train(family: Family, pairs: &Pairs, options: &Options) -> Result<Trained, LearnError> {
+pub fn train(model: impl Into<Model>, pairs: &Pairs, options: &Options) -> Result<Trained, LearnError> {
+    let model = model.into();
+    check_model(model)?;
     let training = Training::new(pairs, None, options)?;
     let fixed = training.train_fixed()?;
-    if !has_spread(family) {
+    if model.parameters() == 0 {
         return Ok(fixed.trained);
     }
     training.test_score(&fixed)?;
-    training.train_spread(family, &fixed)
+    training.train_model(model, &fixed, &[])
 }
 
 /// [`train`] for all families, and the tests of heterogeneity.
@@ -144,8 +179,7 @@ pub fn train(family: Family, pairs: &Pairs, options: &Options) -> Result<Trained
 /// # Ok::<(), LearnError>(())
 /// ```
 pub fn train_all(pairs: &Pairs, options: &Options) -> Result<Comparison<Trained>, LearnError> {
-    let (fits, score) = Training::new(pairs, None, options)?.train_all()?;
-    Ok(Comparison { fits, score, options: *options })
+    Training::new(pairs, None, options)?.train_all()
 }
 
 /// Pairs, weights and options that have been looked through.
@@ -183,20 +217,70 @@ impl<'a> Training<'a> {
         Ok(Self { metric: data.metric(options.ridge)?, data, options, prior, weight })
     }
 
-    /// Every family, and the score test.
-    pub(crate) fn train_all(&self) -> Result<(PerFamily<Trained>, ScoreTest), LearnError> {
+    /// Every family alone.
+    pub(crate) fn train_families(&self) -> Result<PerFamily<Trained>, LearnError> {
         let fixed = self.train_fixed()?;
-        let score = self.test_score(&fixed)?;
-        let fits = PerFamily::try_from_fn(|family| match has_spread(family) {
-            true => self.train_spread(family, &fixed),
-            false => Ok(fixed.trained.clone()),
-        })?;
-        Ok((fits, score))
+        self.test_score(&fixed)?;
+        self.families(&fixed)
     }
 
-    fn loss(&self, family: Family, reference: f64) -> PairLoss<'_> {
+    fn families(&self, fixed: &FixedTrained) -> Result<PerFamily<Trained>, LearnError> {
+        PerFamily::try_from_fn(|family| match has_spread(family) {
+            true => self.train_model(family.into(), fixed, &[]),
+            false => Ok(fixed.trained.clone()),
+        })
+    }
+
+    /// Every model, and the score test.
+    fn train_all(&self) -> Result<Comparison<Trained>, LearnError> {
+        let fixed = self.train_fixed()?;
+        let score = self.test_score(&fixed)?;
+        let fits = self.families(&fixed)?;
+        let noise = self.train_model(Model::new(Family::Fixed).with_lapse(), &fixed, &[])?;
+        let lapsed = PerFamily::try_from_fn(|family| match has_spread(family) {
+            true => self.train_model(Model::new(family).with_lapse(), &fixed, &[&fits[family], &noise]),
+            false => Ok(noise.clone()),
+        })?;
+        let curved = self.train_model(Model::new(Family::Fixed).with_curvature(), &fixed, &[])?;
+        let ranked = rank(fits.values().chain(lapsed.values()).chain([&curved]));
+        let rivals = rivals(&ranked, self.differences(&ranked)?);
+        let best = ranked.first().map_or(Model::new(Family::Fixed), |fit| fit.model);
+        let kappa = if self.data.pairs.groups().is_some() { score.dependence() } else { 1.0 };
+        let cv = self.profile(describing(&fits), SPREAD, kappa)?;
+        let lapse = self.profile(&noise, LAPSE, kappa)?;
+        Ok(Comparison { fits, lapsed, curved, score, best, rivals, cv, lapse, options: *self.options })
+    }
+
+    /// z of the first model against the others.
+    fn differences(&self, ranked: &[&Trained]) -> Result<Vec<Option<f64>>, LearnError> {
+        let pairs = self.data.pairs;
+        let losses = ranked.iter().map(|trained| compute_losses(pairs, trained));
+        let losses = losses.collect::<Result<Vec<_>, _>>()?;
+        let Some((best, others)) = losses.split_first() else { return Ok(Vec::new()) };
+        let mut differences = Differences::new(others.len());
+        for (i, &nll) in best.iter().enumerate().filter(|&(i, _)| self.data.weight(i) > 0.0) {
+            let group = pairs.groups().map(|groups| groups[i]);
+            differences.add(group, self.data.weight(i), nll, others.iter().map(|nll| nll[i]));
+        }
+        Ok(differences.finish())
+    }
+
+    /// Of the spread or the lapse of a model that has been fitted.
+    fn profile(&self, fit: &Trained, shape: usize, kappa: f64) -> Result<Option<Profile>, LearnError> {
+        if !fit.is_maximum() {
+            return Ok(None);
+        }
+        let cap = self.options.max_cv.asinh();
+        let s = fit.strength.v().sqrt().asinh();
+        let r = if fit.model.lapse { r_of(fit.lapse) } else { 0.0 };
+        let start = join(scale(&fit.w, s.cosh().recip()), [0.0, r, s]);
+        let end = if shape == SPREAD { cap } else { ENDS[LAPSE] };
+        find_profile(&mut self.loss(fit.model, self.metric.square(&fit.w).sqrt()), shape, start, end, kappa)
+    }
+
+    fn loss(&self, model: Model, reference: f64) -> PairLoss<'_> {
         let Self { data, prior, metric, .. } = self;
-        PairLoss { data: *data, family, ridge: self.options.ridge, prior: *prior, metric, reference }
+        PairLoss { data: *data, model, ridge: self.options.ridge, prior: *prior, metric, reference }
     }
 
     fn test_score(&self, fixed: &FixedTrained) -> Result<ScoreTest, LearnError> {
@@ -204,10 +288,11 @@ impl<'a> Training<'a> {
     }
 
     fn train_fixed(&self) -> Result<FixedTrained, LearnError> {
-        let (start, limit) = (vec![0.0; self.data.pairs.dim() + 1], self.options.max_iterations);
-        let found = descend(&mut self.loss(Family::Fixed, 0.0), start, 0.0, limit, &[])?;
+        let (start, limit) = (vec![0.0; self.data.pairs.dim() + SHAPES], self.options.max_iterations);
+        let model = Model::new(Family::Fixed);
+        let found = descend(&mut self.loss(model, 0.0), start, 0.0, limit, &[])?;
         let solution = found.ok_or(LearnError::Separable)?;
-        let (u, _) = solution.point.split();
+        let u = solution.point.scale();
         // The loss is convex, and has a minimum unless a direction of w separates the pairs.
         let separable = self.data.counting_rows().all(|f| dot(u, f) >= 0.0);
         if self.options.ridge == 0.0 {
@@ -224,41 +309,65 @@ impl<'a> Training<'a> {
             is_maximum: solution.converged,
             falling: solution.point.d_v >= 0.0,
         };
-        let trained = self.finish(Family::Fixed, status, &solution)?;
+        let trained = self.finish(model, status, &solution)?;
         Ok(FixedTrained { trained, baseline, direction: OnceCell::new() })
     }
 
-    fn train_spread(&self, family: Family, fixed: &FixedTrained) -> Result<Trained, LearnError> {
+    /// A model with shapes, above plain DPO and the models that it contains.
+    fn train_model(
+        &self,
+        model: Model,
+        fixed: &FixedTrained,
+        nested: &[&Trained],
+    ) -> Result<Trained, LearnError> {
         let (cap, w) = (self.options.max_cv.asinh(), &fixed.trained.w);
-        let other = fixed.direction.get_or_init(|| find_second_direction(&self.data, &self.metric));
-        let mut starts = start_beside(w, cap);
-        for w in [Some(w), other.as_ref()].into_iter().flatten() {
-            starts.extend(start_along(&self.data, w, family, self.options.max_cv));
+        let mut starts: Vec<Vec<f64>> = nested.iter().map(|trained| start_at(model, trained, cap)).collect();
+        if nested.is_empty() {
+            let other = fixed.direction.get_or_init(|| find_second_direction(&self.data, &self.metric));
+            starts.extend(start_beside(model, w, cap));
+            for w in [Some(w), other.as_ref()].into_iter().flatten() {
+                starts.extend(start_along(&self.data, w, model, self.options.max_cv));
+            }
         }
-        let mut loss = self.loss(family, self.metric.square(w).sqrt());
+        let mut loss = self.loss(model, self.metric.square(w).sqrt());
         let solutions = find_minima(&mut loss, starts, cap, self.options.max_iterations)?;
         // No family refuses the starts.
         let best = least(solutions).ok_or(ParamError::MeanOutOfRange)?;
-        match classify(&best, Some(&fixed.baseline)) {
+        // What a smaller model says as well, it says.
+        let value = |trained: &Trained| trained.log_likelihood - trained.penalty;
+        let smaller = nested.iter().filter(|trained| trained.is_maximum());
+        let smaller = smaller.reduce(|a, b| if value(b) > value(a) { b } else { a });
+        if let Some(smaller) = smaller.filter(|other| -best.point.value - value(other) <= least_gain(&best)) {
+            return Ok(Trained { model, status: FitStatus::Boundary, ..(**smaller).clone() });
+        }
+        match classify(&best, Some(&fixed.baseline), model.shapes()) {
             status @ FitStatus::Boundary => {
-                let strength = AnyStrength::from_mean_v(family, 1.0, 0.0)?;
-                Ok(Trained { family, status, strength, ..fixed.trained.clone() })
+                let strength = AnyStrength::from_mean_v(model.family, 1.0, 0.0)?;
+                Ok(Trained { model, status, strength, ..fixed.trained.clone() })
             }
-            status => self.finish(family, status, &best),
+            status => self.finish(model, status, &best),
         }
     }
 
-    fn finish(&self, family: Family, status: FitStatus, found: &Solution) -> Result<Trained, LearnError> {
+    fn finish(&self, model: Model, status: FitStatus, found: &Solution) -> Result<Trained, LearnError> {
         let point = &found.point;
-        let (u, s) = point.split();
+        let (outer, robust_units) = match status {
+            FitStatus::Fixed | FitStatus::Interior => self.sum_scores(model, found)?,
+            FitStatus::Boundary | FitStatus::Unbounded | FitStatus::NotConverged => (None, None),
+        };
+        let covariance = Covariance::new(found, outer);
         Ok(Trained {
-            family,
+            model,
             status,
-            strength: AnyStrength::from_mean_v(family, 1.0, point.v())?,
-            w: scale(u, s.cosh()),
+            strength: AnyStrength::from_mean_v(model.family, 1.0, point.v())?,
+            lapse: point.epsilon(),
+            curvature: point.gamma(),
+            w: scale(point.scale(), point.s().cosh()),
             log_likelihood: -point.nll,
             penalty: point.value - point.nll,
-            errors: self.standard_errors(family, status, found)?,
+            errors: trained_errors(status, &covariance, Variance::Observed),
+            robust: trained_errors(status, &covariance, Variance::Robust),
+            robust_units,
             gradient: found.gradient,
             iterations: found.iterations,
             number: self.data.pairs.len(),
@@ -266,69 +375,77 @@ impl<'a> Training<'a> {
         })
     }
 
-    fn standard_errors(
+    /// Σ ggᵀ over groups, or over pairs without groups, in the scale and the free shapes.
+    fn sum_scores(
         &self,
-        family: Family,
-        status: FitStatus,
+        model: Model,
         found: &Solution,
-    ) -> Result<TrainedErrors, LearnError> {
-        let none = TrainedErrors::default();
-        let Some(hessian) = &found.hessian else { return Ok(none) };
-        let (u, s) = found.point.split();
-        let d = u.len();
-        let free = match status {
-            FitStatus::Fixed => d,
-            FitStatus::Interior => d + 1,
-            FitStatus::Boundary | FitStatus::Unbounded | FitStatus::NotConverged => return Ok(none),
-        };
-        let w = u.iter().enumerate().map(|(i, u)| {
-            let mut a = vec![0.0; free];
-            // w = u cosh s.
-            a[i] = s.cosh();
-            if free > d {
-                a[d] = u * s.sinh();
+    ) -> Result<(Option<Vec<f64>>, Option<usize>), LearnError> {
+        let Some(scores) = self.loss(model, 0.0).scores(&found.point)? else { return Ok((None, None)) };
+        let pairs = self.data.pairs;
+        let (d, n) = (pairs.dim(), pairs.dim() + found.free.len());
+        let mut order: Vec<usize> = (0..pairs.len()).filter(|&i| self.data.weight(i) > 0.0).collect();
+        let group = |i: usize| pairs.groups().map(|groups| groups[i]);
+        // One group after the other: one sum at a time is kept.
+        order.sort_by_key(|&i| group(i));
+        let (mut outer, mut sum, mut groups) = (vec![0.0; n * n], vec![0.0; n], 0);
+        for same in order.chunk_by(|&a, &b| group(a).is_some() && group(a) == group(b)) {
+            sum.fill(0.0);
+            for &i in same {
+                let (weight, score) = (self.data.weight(i), &scores[i]);
+                // Without groups a weight counts as repetition, and the square is of one of them.
+                let weight = if pairs.groups().is_some() { weight } else { weight.sqrt() };
+                add_scaled(&mut sum[..d], weight * score.slope, pairs.block(i..i + 1));
+                for (to, &k) in sum[d..].iter_mut().zip(&found.free) {
+                    *to += weight * score.shapes[k];
+                }
             }
-            found.standard_error(a)
-        });
-        let w = w.collect();
-        if free == d {
-            return Ok(TrainedErrors { w, ..none });
+            add_outer(&mut outer, 1.0, &sum);
+            groups += 1;
         }
-        let mut e = vec![0.0; free];
-        e[d] = 1.0;
-        let of_s = found.standard_error(e.clone());
-        hessian.solve(&mut e);
-        let robust = self.standard_error_by_scores(family, u, s, &e)?;
-        Ok(TrainedErrors {
-            w,
-            v: of_s.map(|e| e * (2.0 * s).sinh()),
-            cv: of_s.map(|e| e * s.cosh()),
-            cv_robust: robust.map(|e| e * s.cosh()),
-        })
+        let groups = pairs.groups().map(|_| groups);
+        // The scores of few groups add up to 0, and say next to nothing of how much they vary.
+        let enough = groups.is_none_or(|groups| groups >= GROUPS);
+        Ok((Some(outer).filter(|_| enough), groups))
     }
+}
 
-    /// √(xᵀ(Σ ggᵀ)x), g the scores in (u, s), for the x = H⁻¹e_s of a sandwich.
-    fn standard_error_by_scores(
-        &self,
-        family: Family,
-        u: &[f64],
-        s: f64,
-        x: &[f64],
-    ) -> Result<Option<f64>, LearnError> {
-        let (pairs, d) = (self.data.pairs, u.len());
-        let margins = pairs.margins(&scale(u, s.cosh()))?;
-        let strength = AnyStrength::from_mean_v(family, 1.0, s.sinh().powi(2))?;
-        let mut rows = [(); 3].map(|()| vec![0.0; margins.len()]);
-        let [slope, mean, v] = &mut rows;
-        let to = Rows::new().d_margin(slope).d_params([mean, v]);
-        Prepared::new(&strength, margins.len()).evaluate(&Batch::new(&margins), to)?;
-        let [slope, mean, v] = &rows;
-        let mut squares = Squares::new(pairs.groups());
-        for (i, f) in pairs.rows().enumerate() {
-            let along_s = s.tanh() * mean[i] + (2.0 * s).sinh() * v[i];
-            let g = s.cosh() * slope[i] * dot(&x[..d], f) + x[d] * along_s;
-            squares.add(i, self.data.weight(i), g);
-        }
-        Ok(squares.sum().map(f64::sqrt).filter(|&sum| sum > 0.0 && sum.is_finite()))
+/// By one of the two variances.
+pub(crate) fn trained_errors(status: FitStatus, of: &Covariance<'_>, by: Variance) -> TrainedErrors {
+    if !matches!(status, FitStatus::Fixed | FitStatus::Interior) {
+        return TrainedErrors::default();
     }
+    let error = |a: Option<Vec<f64>>| a.and_then(|a| root(of.variance(by, &a, &a)));
+    let weights: Vec<Vec<f64>> = (0..of.dim()).map(|j| of.weight(j)).collect();
+    let covariances = || weights.iter().flat_map(|a| weights.iter().map(|b| of.variance(by, a, b))).collect();
+    TrainedErrors {
+        w: weights.iter().map(|a| root(of.variance(by, a, a))).collect(),
+        covariance: if weights.len() <= COVARIANCES { covariances() } else { None },
+        v: error(of.v()),
+        cv: error(of.cv()),
+        lapse: error(of.lapse()),
+        curvature: error(of.curvature()),
+    }
+}
+
+/// Where a smaller model ended, moved off the boundary of this one.
+pub(crate) fn start_at(model: Model, trained: &Trained, cap: f64) -> Vec<f64> {
+    let s = trained.strength.v().sqrt().asinh();
+    let u = scale(&trained.w, s.cosh().recip());
+    let [curvature, lapse, spread] = model.shapes();
+    let shapes = [
+        if curvature { trained.curvature.ln() } else { 0.0 },
+        if lapse { r_of(trained.lapse).clamp(0.1, 1.5) } else { 0.0 },
+        if spread { s.clamp(0.1, 0.95 * cap) } else { 0.0 },
+    ];
+    join(u, shapes)
+}
+
+/// Of all pairs under a fit.
+pub(crate) fn compute_losses(pairs: &Pairs, trained: &Trained) -> Result<Vec<f64>, LearnError> {
+    let margins = pairs.margins(&trained.w)?;
+    let loss = Prepared::new(&trained.curve(), margins.len());
+    let (mut bent, mut nll) = (Vec::new(), vec![0.0; margins.len()]);
+    loss.evaluate(loss.bend(&margins, &mut bent), None, Rows::new().nll(&mut nll))?;
+    Ok(nll)
 }

@@ -252,7 +252,7 @@ fn coverage_of_training() {
                 )
             });
             let estimates = |robust: bool| -> Vec<_> {
-                let error = |t: &learn::Trained| if robust { t.errors.cv_robust } else { t.errors.cv };
+                let error = |t: &learn::Trained| if robust { t.robust.cv } else { t.errors.cv };
                 interior()
                     .map(|(t, _)| Estimate { cv: t.strength.cv(), error: error(t).unwrap(), truth: cv })
                     .collect()

@@ -11,6 +11,9 @@ pub(crate) const CACHED: usize = 1 << 16;
 /// Takes one chunk: margins, and as many weights if there are any.
 pub type ChunkSink<'a> = dyn FnMut(&[f64], Option<&[f64]>) -> Result<(), LearnError> + 'a;
 
+/// Takes one chunk: margins, as many weights, and as many groups, if there are any.
+pub type GroupedSink<'a> = dyn FnMut(&[f64], Option<&[f64]>, Option<&[u32]>) -> Result<(), LearnError> + 'a;
+
 /// A source of margins that can be read again and again. Slices of f32 and f64 are, and [`Weighted`] ones;
 /// implement it for data that do not fit into memory.
 ///
@@ -45,21 +48,33 @@ pub trait Margins {
     /// # Errors
     /// Those of `take`, and [`LearnError::Source`] for its own.
     fn for_each(&mut self, take: &mut ChunkSink<'_>) -> Result<(), LearnError>;
+
+    /// The same with the group of every margin, who chose, if the source has groups: standard errors are by group then.
+    /// A source without groups need not implement it.
+    ///
+    /// # Errors
+    /// As [`for_each`](Self::for_each).
+    fn for_each_with_groups(&mut self, take: &mut GroupedSink<'_>) -> Result<(), LearnError> {
+        self.for_each(&mut |margins, weights| take(margins, weights, None))
+    }
 }
 
 impl<M: Margins + ?Sized> Margins for &mut M {
     fn for_each(&mut self, take: &mut ChunkSink<'_>) -> Result<(), LearnError> {
         (**self).for_each(take)
     }
+    fn for_each_with_groups(&mut self, take: &mut GroupedSink<'_>) -> Result<(), LearnError> {
+        (**self).for_each_with_groups(take)
+    }
 }
 
 impl<T: Real> Margins for &[T] {
     fn for_each(&mut self, take: &mut ChunkSink<'_>) -> Result<(), LearnError> {
-        Weighted { margins: self, weights: None }.for_each(take)
+        Weighted::equally(self).for_each(take)
     }
 }
 
-/// Slices of margins and weights.
+/// Slices of margins, weights and groups.
 ///
 /// ```
 /// use prefstrength::Family;
@@ -74,6 +89,7 @@ impl<T: Real> Margins for &[T] {
 pub struct Weighted<'a, T> {
     margins: &'a [T],
     weights: Option<&'a [T]>,
+    groups: Option<&'a [u32]>,
 }
 
 impl<'a, T: Real> Weighted<'a, T> {
@@ -85,28 +101,57 @@ impl<'a, T: Real> Weighted<'a, T> {
         Self::maybe_weighted(margins, Some(weights))
     }
 
+    /// All with weight 1.
+    #[must_use]
+    pub fn equally(margins: &'a [T]) -> Self {
+        Self { margins, weights: None, groups: None }
+    }
+
+    /// With the group of every margin: who chose.
+    ///
+    /// # Errors
+    /// [`LearnError::Batch`] unless there are as many.
+    ///
+    /// ```
+    /// use prefstrength::Family;
+    /// use prefstrength_learn::{self as learn, LearnError, Options, Weighted};
+    /// let margins: Vec<f64> = (0..400).map(|i| f64::from(i % 9) + 0.5).enumerate().map(|(i, d)| if i % 3 > 0 { d } else { -d }).collect();
+    /// let groups: Vec<u32> = (0..400).map(|i| i / 20).collect();
+    /// let fit = learn::fit(Family::Fixed, Weighted::equally(&margins).with_groups(&groups)?, &Options::default())?;
+    /// assert!(fit.robust.ln_mean.is_some() && fit.robust_units == Some(20)); // by group
+    /// # Ok::<(), LearnError>(())
+    /// ```
+    pub fn with_groups(self, groups: &'a [u32]) -> Result<Self, LearnError> {
+        check_length("groups", Some(groups), self.margins.len())?;
+        Ok(Self { groups: Some(groups), ..self })
+    }
+
     /// With weights, if there are any.
     pub(crate) fn maybe_weighted(margins: &'a [T], weights: Option<&'a [T]>) -> Result<Self, LearnError> {
         check_length("weights", weights, margins.len())?;
-        Ok(Self { margins, weights })
+        Ok(Self { margins, weights, groups: None })
     }
 }
 
 impl<T: Real> Margins for Weighted<'_, T> {
     fn for_each(&mut self, take: &mut ChunkSink<'_>) -> Result<(), LearnError> {
+        self.for_each_with_groups(&mut |margins, weights, _| take(margins, weights))
+    }
+
+    fn for_each_with_groups(&mut self, take: &mut GroupedSink<'_>) -> Result<(), LearnError> {
         let mut buffers = [Vec::new(), Vec::new()];
         for start in (0..self.margins.len()).step_by(CACHED) {
-            let end = self.margins.len().min(start + CACHED);
+            let range = start..self.margins.len().min(start + CACHED);
             let [margins, weights] = &mut buffers;
             let convert = |from: &[T], to: &mut Vec<f64>| {
                 to.clear();
-                to.extend(from[start..end].iter().map(|&x| Real::to_f64(x)));
+                to.extend(from[range.clone()].iter().map(|&x| Real::to_f64(x)));
             };
             convert(self.margins, margins);
             if let Some(from) = self.weights {
                 convert(from, weights);
             }
-            take(margins, self.weights.map(|_| &weights[..]))?;
+            take(margins, self.weights.map(|_| &weights[..]), self.groups.map(|g| &g[range.clone()]))?;
         }
         Ok(())
     }

@@ -1,11 +1,10 @@
 //! Margins that have been looked through, for pass after pass.
 
-use super::margins::{CACHED, ChunkSink, Margins, visit_elements};
+use super::margins::{CACHED, ChunkSink, GroupedSink, Margins, visit_elements};
 use crate::error::{LearnError, check_length};
 use crate::limits::TOTAL_WEIGHT;
-use crate::prepared::Prepared;
-use prefstrength::AnyStrength;
-use prefstrength::batch::{Batch, Sums};
+use crate::model::ChoiceCurve;
+use crate::prepared::{CurveSums, Prepared};
 
 /// So many margins, about, make a sample, and four times as many need one.
 const SAMPLE: usize = 1 << 16;
@@ -69,26 +68,21 @@ impl<M: Margins> Scanned<M> {
 
     /// One more pass, in this struct's units.
     pub(crate) fn for_each(&mut self, take: &mut ChunkSink<'_>) -> Result<(), LearnError> {
-        let (mut number, scale) = (0, self.scale);
-        let mut buffer = Vec::new();
+        let (number, scale) = (self.number, self.scale);
+        let mut pass = Pass { scale, number: 0, buffer: Vec::new() };
         self.source.for_each(&mut |margins, weights| {
-            // The batch would notice, after the cuts below went wrong.
-            check_length("weights", weights, margins.len())?;
-            number += margins.len();
-            for start in (0..margins.len()).step_by(CACHED) {
-                let range = start..margins.len().min(start + CACHED);
-                let weights = weights.map(|w| &w[range.clone()]);
-                if scale == 1.0 {
-                    take(&margins[range], weights)?;
-                } else {
-                    buffer.clear();
-                    buffer.extend(margins[range].iter().map(|d| d * scale));
-                    take(&buffer, weights)?;
-                }
-            }
-            Ok(())
+            pass.cut(margins, weights, None, &mut |margins, weights, _| take(margins, weights))
         })?;
-        if number == self.number { Ok(()) } else { Err(LearnError::Changed) }
+        if pass.number == number { Ok(()) } else { Err(LearnError::Changed) }
+    }
+
+    /// One more pass, with groups if there are any.
+    pub(crate) fn for_each_with_groups(&mut self, take: &mut GroupedSink<'_>) -> Result<(), LearnError> {
+        let (number, scale) = (self.number, self.scale);
+        let mut pass = Pass { scale, number: 0, buffer: Vec::new() };
+        self.source
+            .for_each_with_groups(&mut |margins, weights, groups| pass.cut(margins, weights, groups, take))?;
+        if pass.number == number { Ok(()) } else { Err(LearnError::Changed) }
     }
 
     /// Some of them, in memory, if there are many; `None` also if these few happen to have no answer.
@@ -112,17 +106,18 @@ impl<M: Margins> Scanned<M> {
         Ok(Scanned::new(sample).ok().filter(|data| !data.one_size))
     }
 
-    /// Sums in (ln mean, v) under several p(β), in one pass.
-    pub(crate) fn sum_losses<const N: usize>(
+    /// Sums in (ln mean, v) under several models, in one pass; with the derivative in γ if they are `curved`.
+    pub(crate) fn sum_losses(
         &mut self,
-        strengths: &[AnyStrength; N],
-    ) -> Result<[Sums; N], LearnError> {
-        let losses = strengths.each_ref().map(|strength| Prepared::new(strength, self.number));
-        let mut sums = [Sums::default(); N];
+        curves: &[ChoiceCurve],
+        curved: bool,
+    ) -> Result<Vec<CurveSums>, LearnError> {
+        let prepare = |curve| Prepared::new(curve, self.number).with_curvature(curved);
+        let losses: Vec<Prepared> = curves.iter().map(prepare).collect();
+        let mut sums = vec![CurveSums::default(); curves.len()];
         self.for_each(&mut |margins, weights| {
-            let batch = Batch::new(margins).maybe_weights(weights);
             for (sum, loss) in sums.iter_mut().zip(&losses) {
-                *sum += loss.sum(&batch)?;
+                *sum += loss.sum(margins, weights)?;
             }
             Ok(())
         })?;
@@ -141,6 +136,41 @@ impl<M: Margins> Scanned<M> {
             })
         })?;
         Ok(if weight > 0.0 { sum / weight } else { 0.0 })
+    }
+}
+
+/// A pass under way.
+struct Pass {
+    scale: f64,
+    number: usize,
+    buffer: Vec<f64>,
+}
+
+impl Pass {
+    /// Hands a chunk on in parts that a cache holds, in other units.
+    fn cut(
+        &mut self,
+        margins: &[f64],
+        weights: Option<&[f64]>,
+        groups: Option<&[u32]>,
+        take: &mut GroupedSink<'_>,
+    ) -> Result<(), LearnError> {
+        // The batch would notice, after the cuts below went wrong.
+        check_length("weights", weights, margins.len())?;
+        check_length("groups", groups, margins.len())?;
+        self.number += margins.len();
+        for start in (0..margins.len()).step_by(CACHED) {
+            let range = start..margins.len().min(start + CACHED);
+            let (weights, groups) = (weights.map(|w| &w[range.clone()]), groups.map(|g| &g[range.clone()]));
+            if self.scale == 1.0 {
+                take(&margins[range], weights, groups)?;
+            } else {
+                self.buffer.clear();
+                self.buffer.extend(margins[range].iter().map(|d| d * self.scale));
+                take(&self.buffer, weights, groups)?;
+            }
+        }
+        Ok(())
     }
 }
 

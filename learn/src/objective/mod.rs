@@ -2,4 +2,5 @@
 
 pub(crate) mod margins;
 pub(crate) mod pairs;
+pub(crate) mod panel;
 pub(crate) mod point;

@@ -1,13 +1,15 @@
 //! The likelihood of a linear policy and the spread, for pairs as features.
 
-use super::point::{Objective, Point};
+use super::margins::curve_at;
+use super::point::{Objective, Point, d_epsilon};
 use crate::cholesky::{Cholesky, add_outer, add_scaled, dot};
 use crate::data::pairs::Pairs;
 use crate::error::LearnError;
-use crate::prepared::{Prepared, has_spread};
+use crate::model::{Model, SHAPES};
+use crate::prepared::{CurveSums, Prepared};
 use core::ops::Range;
-use prefstrength::batch::{Batch, Rows, Sums};
-use prefstrength::{AnyStrength, Family};
+use prefstrength::AnyStrength;
+use prefstrength::batch::Rows;
 
 /// Steps of the differences of gradients, in s and in margins: truncation 1e-8, noise 1e-10.
 const STEP: f64 = 1e-4;
@@ -109,17 +111,17 @@ impl<'a> WeightedPairs<'a> {
     }
 
     /// The losses of all pairs at margins `w·f`, and their derivatives.
-    fn sum_losses(&self, strength: &AnyStrength, w: &[f64], second: bool) -> Result<PairSums, LearnError> {
+    fn sum_losses(&self, loss: &Prepared, w: &[f64], second: bool) -> Result<PairSums, LearnError> {
         let dim = self.pairs.dim();
-        let loss = Prepared::new(strength, self.pairs.len());
         let numbers = if second { dim * dim } else { dim };
         let work = |range: Range<usize>| {
             let mut sum = PairSums {
-                losses: Sums::default(),
+                losses: CurveSums::default(),
                 d_w: vec![0.0; dim],
                 d2_w: vec![0.0; if second { dim * dim } else { 0 }],
             };
             let mut buffers = [const { Vec::new() }; 5];
+            let mut bent = Vec::new();
             for start in range.clone().step_by(BLOCK) {
                 let here = start..range.end.min(start + BLOCK);
                 let rows = self.pairs.block(here.clone()).chunks_exact(dim);
@@ -128,9 +130,15 @@ impl<'a> WeightedPairs<'a> {
                     buffer.resize(here.len(), 0.0);
                 }
                 let [margins, slopes, shifted, up, down] = &mut buffers;
-                let evaluate = |margins: &[f64], d_margin: &mut [f64]| {
-                    let batch = Batch::new(margins).maybe_weights(weights);
-                    loss.evaluate(&batch, Rows::new().d_margin(d_margin))
+                let mut evaluate = |margins: &[f64], slopes: &mut [f64]| -> Result<CurveSums, LearnError> {
+                    let counting = loss.bend(margins, &mut bent);
+                    let losses = loss.evaluate(counting, weights, Rows::new().d_margin(slopes))?;
+                    let mut d_curvature = 0.0;
+                    for (slope, &m) in slopes.iter_mut().zip(margins).filter(|(slope, _)| **slope != 0.0) {
+                        d_curvature += *slope * loss.along_gamma(m);
+                        *slope *= loss.slope(m);
+                    }
+                    Ok(CurveSums { losses, d_curvature })
                 };
                 for (margin, f) in margins.iter_mut().zip(rows.clone()) {
                     *margin = dot(w, f);
@@ -174,18 +182,18 @@ fn add_ridge(matrix: &mut [f64], dim: usize, ridge: f64) {
 
 /// Sums over some pairs.
 struct PairSums {
-    losses: Sums,
+    losses: CurveSums,
     /// Σ w ∂nll/∂D f.
     d_w: Vec<f64>,
     /// Σ w ∂²nll/∂D² ffᵀ, lower triangle, or empty.
     d2_w: Vec<f64>,
 }
 
-/// Σ w nll + ½λ|w|² + ½v/τ² in (u, s), w = u cosh s, E\[β\] = 1: a scale of β is one of w.
+/// Σ w nll + ½λ|w|² + ½v/τ² in (u, ln γ, r, s), w = u cosh s, E\[β\] = 1: a scale of β is one of w.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct PairLoss<'a> {
     pub(crate) data: WeightedPairs<'a>,
-    pub(crate) family: Family,
+    pub(crate) model: Model,
     /// λ.
     pub(crate) ridge: f64,
     /// 1/τ².
@@ -196,31 +204,74 @@ pub(crate) struct PairLoss<'a> {
     pub(crate) reference: f64,
 }
 
+/// One choice's part of the gradient of a loss.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct ChoiceScore {
+    /// ∂/∂(u·f).
+    pub(crate) slope: f64,
+    /// ∂/∂ of ln γ, r and s.
+    pub(crate) shapes: [f64; SHAPES],
+}
+
 impl PairLoss<'_> {
-    fn strength(&self, v: f64) -> Option<AnyStrength> {
-        AnyStrength::from_mean_v(self.family, 1.0, v).ok()
+    /// The model at a point, ready.
+    fn prepare(&self, at: &Point) -> Option<Prepared> {
+        let strength = AnyStrength::from_mean_v(self.model.family, 1.0, at.v()).ok()?;
+        let curve = curve_at(strength, at.gamma().ln(), at.r())?;
+        Some(Prepared::new(&curve, self.data.pairs.len()).with_curvature(self.model.curvature))
     }
 
     fn evaluate_at(&self, y: Vec<f64>) -> Result<Option<Point>, LearnError> {
-        let d = self.data.pairs.dim();
-        let (u, s) = (&y[..d], y[d]);
+        let gradient = vec![0.0; y.len()];
+        let mut point = Point { y, nll: 0.0, value: 0.0, gradient, d_v: 0.0 };
+        let Some(loss) = self.prepare(&point) else { return Ok(None) };
+        let (d, s) = (point.dim(), point.s());
         let (sinh, cosh) = (s.sinh(), s.cosh());
-        let Some(strength) = self.strength(sinh * sinh) else { return Ok(None) };
-        let w = scale(u, cosh);
-        let sums = self.data.sum_losses(&strength, &w, false)?;
+        let w = scale(point.scale(), cosh);
+        let sums = self.data.sum_losses(&loss, &w, false)?;
         let square = dot(&w, &w);
-        let nll = sums.losses.nll;
-        let value = nll + 0.5 * self.ridge * square + 0.5 * self.prior * sinh * sinh;
-        let mut gradient = scale(&sums.d_w, cosh);
-        add_scaled(&mut gradient, self.ridge * cosh, &w);
-        let [d_ln_mean, d_v] = sums.losses.d_params;
-        let d_v = d_v + 0.5 * self.prior;
-        gradient.push(if self.has_spread() {
-            s.tanh() * (d_ln_mean + self.ridge * square) + (2.0 * s).sinh() * d_v
-        } else {
-            0.0
-        });
-        Ok(Some(Point { y, nll, value, gradient, d_v }))
+        let CurveSums { losses, d_curvature } = sums.losses;
+        point.nll = losses.nll;
+        point.value = losses.nll + 0.5 * self.ridge * square + 0.5 * self.prior * sinh * sinh;
+        add_scaled(&mut point.gradient[..d], cosh, &sums.d_w);
+        add_scaled(&mut point.gradient[..d], self.ridge * cosh, &w);
+        point.d_v = losses.d_params[1] + 0.5 * self.prior;
+        // Of a curved margin w·d_w is not that: the mean stands outside of the power.
+        let d_scale = if self.model.curvature { dot(&w, &sums.d_w) } else { losses.d_params[0] };
+        let along = [
+            d_curvature,
+            d_epsilon(point.r()) * losses.d_lapse[0],
+            s.tanh() * (d_scale + self.ridge * square) + (2.0 * s).sinh() * point.d_v,
+        ];
+        for (k, unknown) in self.model.shapes().into_iter().enumerate() {
+            point.gradient[d + k] = if unknown { along[k] } else { 0.0 };
+        }
+        Ok(Some(point))
+    }
+
+    /// The part of every pair, without weights and penalties, in order; `None` beyond the family.
+    pub(crate) fn scores(&self, at: &Point) -> Result<Option<Vec<ChoiceScore>>, LearnError> {
+        let Some(loss) = self.prepare(at) else { return Ok(None) };
+        let (s, pairs) = (at.s(), self.data.pairs);
+        let margins = pairs.margins(&scale(at.scale(), s.cosh()))?;
+        let mut bent = Vec::new();
+        let counting = loss.bend(&margins, &mut bent);
+        let [mut slopes, mut d_mean, mut d_v, mut d_lapse] = [(); 4].map(|()| vec![0.0; margins.len()]);
+        let rows =
+            Rows::new().d_margin(&mut slopes).d_params([&mut d_mean, &mut d_v]).d_lapse([&mut d_lapse]);
+        loss.evaluate(counting, None, rows)?;
+        let score = |i: usize| {
+            let slope = if slopes[i] == 0.0 { 0.0 } else { slopes[i] * loss.slope(margins[i]) };
+            let along_gamma = if slopes[i] == 0.0 { 0.0 } else { slopes[i] * loss.along_gamma(margins[i]) };
+            // NaN where a margin is infinite: such a pair has weight 0.
+            let along_w = if slope == 0.0 { 0.0 } else { slope * margins[i] };
+            let along_s = s.tanh() * along_w + (2.0 * s).sinh() * d_v[i];
+            ChoiceScore {
+                slope: s.cosh() * slope,
+                shapes: [along_gamma, d_epsilon(at.r()) * d_lapse[i], along_s],
+            }
+        };
+        Ok(Some((0..margins.len()).map(score).collect()))
     }
 }
 
@@ -230,36 +281,47 @@ pub(crate) fn scale(x: &[f64], c: f64) -> Vec<f64> {
 }
 
 impl Objective for PairLoss<'_> {
-    fn has_spread(&self) -> bool {
-        has_spread(self.family)
+    fn shapes(&self) -> [bool; SHAPES] {
+        self.model.shapes()
     }
 
     fn evaluate(&mut self, y: Vec<f64>) -> Result<Option<Point>, LearnError> {
         self.evaluate_at(y)
     }
 
-    fn hessian(&mut self, at: &Point, with_s: bool) -> Result<Option<Vec<f64>>, LearnError> {
-        let (d, n) = (self.data.pairs.dim(), self.data.pairs.dim() + usize::from(with_s));
-        let Some(strength) = self.strength(at.v()) else { return Ok(None) };
-        let (u, s) = at.split();
-        let inner = self.data.sum_losses(&strength, &scale(u, s.cosh()), true)?.d2_w;
-        let square = s.cosh().powi(2);
+    fn hessian(&mut self, at: &Point, shapes: &[usize]) -> Result<Option<Vec<f64>>, LearnError> {
+        let (d, n) = (self.data.pairs.dim(), self.data.pairs.dim() + shapes.len());
+        let square = at.s().cosh().powi(2);
+        let inner = if self.model.curvature {
+            // Next to a margin of 0 a concave one has no second derivative: the expected information is Newton's matrix.
+            let Some(inner) = self.expected(at)? else { return Ok(None) };
+            inner
+        } else {
+            let Some(loss) = self.prepare(at) else { return Ok(None) };
+            let mut inner = self.data.sum_losses(&loss, &scale(at.scale(), at.s().cosh()), true)?.d2_w;
+            add_ridge(&mut inner, d, self.ridge);
+            inner
+        };
         let mut hessian = vec![0.0; n * n];
         for i in 0..d {
             for j in 0..=i {
                 hessian[i * n + j] = square * inner[i * d + j];
             }
-            hessian[i * n + i] += square * self.ridge;
         }
-        if with_s {
+        for (row, &k) in shapes.iter().enumerate() {
             let moved = |step: f64| {
                 let mut y = at.y.clone();
-                y[d] += step;
+                y[d + k] += step;
                 self.evaluate_at(y)
             };
             let (Some(up), Some(down)) = (moved(STEP)?, moved(-STEP)?) else { return Ok(None) };
-            for j in 0..n {
-                hessian[d * n + j] = (up.gradient[j] - down.gradient[j]) / (2.0 * STEP);
+            let slope = |j: usize| (up.gradient[j] - down.gradient[j]) / (2.0 * STEP);
+            let row = d + row;
+            for j in 0..d {
+                hessian[row * n + j] = slope(j);
+            }
+            for (j, &other) in shapes.iter().enumerate().take(row - d + 1) {
+                hessian[row * n + d + j] = slope(d + other);
             }
         }
         Ok(Some(hessian))
@@ -267,26 +329,12 @@ impl Objective for PairLoss<'_> {
 
     /// The expected one, with the ridge: Σ w g²p/(1 − p) ffᵀ, p the chance of the choice and g its ∂nll/∂D.
     fn information(&mut self, at: &Point, _hessian: &[f64]) -> Result<Option<Vec<f64>>, LearnError> {
-        let Some(strength) = self.strength(at.v()) else { return Ok(None) };
-        let (u, s) = at.split();
-        let margins = self.data.pairs.margins(&scale(u, s.cosh()))?;
-        let mut rows = [(); 2].map(|()| vec![0.0; margins.len()]);
-        let [nll, slopes] = &mut rows;
-        let to = Rows::new().nll(nll).d_margin(slopes);
-        Prepared::new(&strength, margins.len()).evaluate(&Batch::new(&margins), to)?;
-        let [nll, slopes] = &rows;
-        let expected = |i: usize, _: &[f64]| {
-            let other = -(-nll[i]).exp_m1();
-            if other > 0.0 { slopes[i] * slopes[i] * (-nll[i]).exp() / other } else { 0.0 }
-        };
-        let mut lower = self.data.sum_products(expected)?;
-        add_ridge(&mut lower, self.data.pairs.dim(), self.ridge);
-        Ok(Some(scale(&lower, s.cosh().powi(2))))
+        Ok(self.expected(at)?.map(|lower| scale(&lower, at.s().cosh().powi(2))))
     }
 
     /// The policy becomes at most three times as long at once.
     fn limit_step(&self, at: &Point, step: &[f64]) -> f64 {
-        let size = self.metric.square(at.split().0).sqrt();
+        let size = self.metric.square(at.scale()).sqrt();
         if size > 0.0 { 2.0 * size / self.metric.square(step).sqrt() } else { 1.0 }
     }
 
@@ -297,6 +345,36 @@ impl Objective for PairLoss<'_> {
     }
 
     fn growth(&self, at: &Point) -> f64 {
-        if self.reference > 0.0 { self.metric.square(at.split().0).sqrt() / self.reference } else { 0.0 }
+        if self.reference > 0.0 { self.metric.square(at.scale()).sqrt() / self.reference } else { 0.0 }
+    }
+
+    /// The slope of a concave margin jumps at every pair whose margin is 0: a search ends in one of the many kinks.
+    fn close(&self) -> f64 {
+        if self.model.curvature { 0.05 } else { 1e-3 }
+    }
+}
+
+impl PairLoss<'_> {
+    /// The expected information of w, with the ridge.
+    fn expected(&self, at: &Point) -> Result<Option<Vec<f64>>, LearnError> {
+        let Some(loss) = self.prepare(at) else { return Ok(None) };
+        let margins = self.data.pairs.margins(&scale(at.scale(), at.s().cosh()))?;
+        let mut bent = Vec::new();
+        let counting = loss.bend(&margins, &mut bent);
+        let mut rows = [(); 2].map(|()| vec![0.0; margins.len()]);
+        let [nll, slopes] = &mut rows;
+        loss.evaluate(counting, None, Rows::new().nll(nll).d_margin(slopes))?;
+        let [nll, slopes] = &rows;
+        let expected = |i: usize, _: &[f64]| {
+            let (other, slope) = (-(-nll[i]).exp_m1(), slopes[i]);
+            if other > 0.0 && slope != 0.0 {
+                (slope * loss.slope(margins[i])).powi(2) * (-nll[i]).exp() / other
+            } else {
+                0.0
+            }
+        };
+        let mut lower = self.data.sum_products(expected)?;
+        add_ridge(&mut lower, self.data.pairs.dim(), self.ridge);
+        Ok(Some(lower))
     }
 }

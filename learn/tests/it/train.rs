@@ -265,14 +265,14 @@ fn robust_errors_count_groups() {
     let groups = (0..2 * PAIRS as u32).map(|i| i / 2).collect();
     let grouped = twice.clone().with_groups(groups).unwrap();
     for family in SPREADS {
-        let train = |pairs| learn::train(family, pairs, &Options::default()).unwrap().errors;
+        let train = |pairs| learn::train(family, pairs, &Options::default()).unwrap();
         let (once, naive, by_group) = (train(&pairs), train(&twice), train(&grouped));
         let ratio = |a: Option<f64>, b: Option<f64>| a.unwrap() / b.unwrap();
-        assert!((ratio(by_group.cv_robust, once.cv_robust) - 1.0).abs() < 1e-6);
-        assert!((ratio(naive.cv_robust, once.cv_robust) - 0.5_f64.sqrt()).abs() < 1e-6);
-        assert!((ratio(naive.cv, once.cv) - 0.5_f64.sqrt()).abs() < 1e-6);
+        assert!((ratio(by_group.robust.cv, once.robust.cv) - 1.0).abs() < 1e-6);
+        assert!((ratio(naive.robust.cv, once.robust.cv) - 0.5_f64.sqrt()).abs() < 1e-6);
+        assert!((ratio(naive.errors.cv, once.errors.cv) - 0.5_f64.sqrt()).abs() < 1e-6);
         // The model holds, so both are estimates of the same.
-        assert!((ratio(once.cv_robust, once.cv) - 1.0).abs() < 0.3);
+        assert!((ratio(once.robust.cv, once.errors.cv) - 1.0).abs() < 0.3);
     }
 }
 
@@ -498,7 +498,7 @@ proptest! {
                 prop_assert!(fit.w.iter().all(|w| w.is_finite()) && fit.strength.v().is_finite(), "{fit:?}");
                 prop_assert!(fit.penalty >= 0.0 && !fit.gradient.is_nan(), "{fit:?}");
                 let errors = &fit.errors;
-                let each = [errors.v, errors.cv, errors.cv_robust];
+                let each = [errors.v, errors.cv, fit.robust.cv];
                 prop_assert!(each.into_iter().flatten().all(|e| e > 0.0 && e.is_finite()), "{fit:?}");
                 prop_assert!(errors.w.iter().flatten().all(|e| *e > 0.0 && e.is_finite()), "{fit:?}");
             }
@@ -517,7 +517,7 @@ fn few_groups_have_no_robust_error() {
     for groups in [1, 2, 9, 10] {
         let grouped = pairs.clone().with_groups((0..PAIRS as u32).map(|i| i % groups).collect()).unwrap();
         let report = learn::train_all(&grouped, &Options::default()).unwrap();
-        assert_eq!(report.fits[Family::Gamma].errors.cv_robust.is_some(), groups >= 10);
+        assert_eq!(report.fits[Family::Gamma].robust.cv.is_some(), groups >= 10);
         assert_eq!(report.score.z_outer.is_some(), groups >= 10);
     }
 }
