@@ -58,6 +58,10 @@ impl Cholesky {
         Ok(Self { l, n })
     }
 
+    pub(crate) fn dim(&self) -> usize {
+        self.n
+    }
+
     fn row(&self, i: usize) -> &[f64] {
         &self.l[i * self.n..=i * self.n + i]
     }

@@ -1,10 +1,10 @@
 //! Who decides strongly, who weakly.
 
+use crate::chi_square::upper_tail;
 use crate::data::margins::visit_elements;
 use crate::error::{LearnError, check_length};
 use crate::limits::GROUPS;
-use prefstrength::math::normal_cdf;
-use prefstrength::{AnyStrength, Gamma, Strength};
+use prefstrength::{AnyStrength, Strength};
 use std::collections::BTreeMap;
 
 /// Choices by group: margins, accuracy, log-likelihood, and the posterior of β.
@@ -263,18 +263,6 @@ impl ByGroup {
             p: upper_tail(freedom, z),
             groups,
         })
-    }
-}
-
-/// P((χ²_f − f)/√(2f) ≥ z).
-fn upper_tail(f: f64, z: f64) -> f64 {
-    let at = f + z * (2.0 * f).sqrt();
-    match f {
-        _ if at <= 0.0 => 1.0,
-        // χ²_f is Gamma of shape f/2 and scale 2.
-        0.0..1e8 => Gamma::from_shape_scale(0.5 * f, 2.0).map_or(f64::NAN, |chi_square| chi_square.sf(at)),
-        // Normal, to 1e-5.
-        _ => normal_cdf(-z),
     }
 }
 

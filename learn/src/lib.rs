@@ -14,6 +14,7 @@
 //! | [`heterogeneity`] | all families, a score test, likelihood ratios, and the verdict in words |
 //! | [`LossSums`] | loss and gradient over margins that lie on several workers: they add up |
 //! | [`Calibration`] | predicted against observed choices, by the size of the margin |
+//! | [`Choices`] | score tests: of people, items, curvature and position, and of a spread beyond label noise |
 //! | [`ByGroup`] | margins, accuracy, likelihood and posterior strength by group: who decides strongly, who weakly |
 //!
 //! [`Margins`] is where margins come from, [`Pairs`] are features; [`Comparison`] is what all families beside each
@@ -90,6 +91,7 @@
 #![cfg_attr(docsrs, feature(doc_cfg))]
 
 mod calibration;
+mod chi_square;
 mod cholesky;
 mod compare;
 mod covariance;
@@ -128,7 +130,7 @@ pub use model::{ChoiceCurve, Model};
 pub use options::Options;
 pub use people::train_people;
 pub use profile::Profile;
-pub use score::ScoreTest;
+pub use score::{Choices, ItemTest, PeopleTests, Repeats, ScoreTest};
 pub use status::FitStatus;
 pub use strength_params::{Penalty, StrengthParams};
 pub use sums::LossSums;

@@ -1,4 +1,14 @@
-//! The score test of v = 0.
+//! Score tests: of v = 0 within single choices here, of people and of other alternatives to plain DPO beside it.
+
+mod beyond;
+mod choices;
+mod items;
+mod people;
+mod rows;
+
+pub use choices::Choices;
+pub use items::{ItemTest, Repeats};
+pub use people::PeopleTests;
 
 use crate::cholesky::{Cholesky, add_scaled, dot};
 use crate::data::margins::{Margins, visit_elements};
@@ -26,12 +36,12 @@ use std::collections::BTreeMap;
 pub struct ScoreTest {
     /// z by the expected information: positive where a spread would help.
     pub z: f64,
-    /// P(Z ≥ z) of a standard normal: one-sided.
+    /// P(Z ≥ z) of a standard normal: one-sided, unless the test says otherwise.
     pub p: f64,
     /// z by the sum of squares of scores instead: needs no model of the choices, and more data. Of pairs with groups,
     /// scores are summed within groups first. `None` where that is singular, or there are too few groups.
     pub z_outer: Option<f64>,
-    /// Its P(Z ≥ z).
+    /// Its P, on as many sides.
     pub p_outer: Option<f64>,
 }
 
@@ -49,6 +59,20 @@ impl ScoreTest {
         let z = score / expected.sqrt();
         let z_outer = outer.filter(|&v| v > 0.0 && v.is_finite()).map(|variance| score / variance.sqrt());
         Self { z, p: p(z), z_outer, p_outer: z_outer.map(p) }
+    }
+
+    /// The same where it says anything: `None` for a variance that is 0, and for what is not finite.
+    fn checked(score: f64, expected: f64, outer: Option<f64>) -> Option<Self> {
+        let test = Self::new(score, expected, outer);
+        let outer = test.z_outer.is_none_or(f64::is_finite);
+        let test = if outer { test } else { Self { z_outer: None, p_outer: None, ..test } };
+        (expected > 0.0 && expected.is_finite() && test.z.is_finite()).then_some(test)
+    }
+
+    /// With P(|Z| ≥ |z|).
+    fn two_sided(self) -> Self {
+        let p = |z: f64| (2.0 * normal_cdf(-z.abs())).min(1.0);
+        Self { p: p(self.z), p_outer: self.z_outer.map(p), ..self }
     }
 }
 
@@ -189,25 +213,41 @@ fn test_pairs_at(data: &WeightedPairs<'_>, w: &[f64], ridge: f64) -> Result<Scor
 /// Σ w x², or Σ (Σ w x)² over groups.
 pub(crate) struct Squares<'a> {
     groups: Option<&'a [u32]>,
-    sums: BTreeMap<u32, f64>,
-    sum: f64,
+    sums: Clusters,
 }
 
 impl<'a> Squares<'a> {
     pub(crate) fn new(groups: Option<&'a [u32]>) -> Self {
-        Self { groups, sums: BTreeMap::new(), sum: 0.0 }
+        Self { groups, sums: Clusters::default() }
     }
 
     pub(crate) fn add(&mut self, i: usize, weight: f64, x: f64) {
-        match self.groups {
-            Some(groups) => *self.sums.entry(groups[i]).or_default() += weight * x,
-            None => self.sum += weight * x * x,
-        }
+        self.sums.add(self.groups.map(|groups| groups[i]), weight, x);
     }
 
     /// `None` for too few groups.
     pub(crate) fn sum(&self) -> Option<f64> {
-        let enough = self.groups.is_none() || self.sums.len() >= GROUPS;
-        enough.then(|| self.sum + self.sums.values().map(|x| x * x).sum::<f64>())
+        self.sums.sum()
+    }
+}
+
+/// [`Squares`] of what has its group with it: none, or all of one sum have one.
+#[derive(Default)]
+struct Clusters {
+    groups: BTreeMap<u32, f64>,
+    sum: f64,
+}
+
+impl Clusters {
+    fn add(&mut self, group: Option<u32>, weight: f64, x: f64) {
+        match group {
+            Some(group) => *self.groups.entry(group).or_default() += weight * x,
+            None => self.sum += weight * x * x,
+        }
+    }
+
+    fn sum(&self) -> Option<f64> {
+        let enough = self.groups.is_empty() || self.groups.len() >= GROUPS;
+        enough.then(|| self.sum + self.groups.values().map(|x| x * x).sum::<f64>())
     }
 }
