@@ -1,12 +1,10 @@
 //! All families beside each other: whether the spread of β is real.
 
-use crate::limits::SIGNIFICANCE;
-use crate::model::Model;
+use crate::model::{ChoiceCurve, Model};
 use crate::options::Options;
 use crate::profile::Profile;
-use crate::score::ScoreTest;
+use crate::score::{PeopleTests, ScoreTest};
 use crate::status::FitStatus;
-use core::fmt;
 use prefstrength::math::normal_cdf;
 use prefstrength::{Family, PerFamily};
 
@@ -38,6 +36,12 @@ pub trait Fitted {
     /// The total weight, which counts as sample size.
     fn weight(&self) -> f64;
 
+    /// The chance of a choice as a function of the margin.
+    fn curve(&self) -> ChoiceCurve;
+
+    /// Standard errors: by groups, if there are any.
+    fn shape_errors(&self) -> ShapeErrors;
+
     /// Whether there is a maximum, and it was found.
     #[must_use]
     fn is_maximum(&self) -> bool {
@@ -64,6 +68,17 @@ pub trait Fitted {
     }
 }
 
+/// Standard errors of what a model has beside its scale.
+#[derive(Clone, Copy, Debug, Default, PartialEq)]
+pub struct ShapeErrors {
+    /// Of cv.
+    pub cv: Option<f64>,
+    /// Of ε.
+    pub lapse: Option<f64>,
+    /// Of γ.
+    pub curvature: Option<f64>,
+}
+
 /// −2 ln L, and a price for every parameter.
 fn charge(fit: &(impl Fitted + ?Sized), price: f64) -> Option<f64> {
     (fit.is_maximum() && fit.penalty() == 0.0 && price >= 0.0)
@@ -82,7 +97,7 @@ pub struct LikelihoodRatio {
 }
 
 impl LikelihoodRatio {
-    fn from_gain(gain: f64) -> Self {
+    pub(crate) fn from_gain(gain: f64) -> Self {
         let statistic = (2.0 * gain).max(0.0);
         Self { statistic, p: if statistic > 0.0 { normal_cdf(-statistic.sqrt()) } else { 1.0 } }
     }
@@ -116,6 +131,13 @@ pub struct Comparison<F> {
     pub lapsed: PerFamily<F>,
     /// Plain DPO of a curved margin.
     pub curved: F,
+    /// The score test of v = 0 at the fit of label noise: whether there is a spread beyond it.
+    pub beyond_noise: Option<ScoreTest>,
+    /// With groups, whether people differ.
+    pub people: Option<PeopleTests>,
+    /// How much more the choices of a group vary together than independent ones would, at least 1: the variance of the
+    /// score of v by groups over the expected one. Likelihood ratios of choices are divided by it. 1 without groups.
+    pub dependence: f64,
     /// The model with the least AIC.
     pub best: Model,
     /// The others with a maximum of their own, by AIC.
@@ -161,78 +183,75 @@ impl<F: Fitted> Comparison<F> {
         values.reduce(|a, b| if b.1 < a.1 { b } else { a }).map(|(family, _)| family)
     }
 
-    /// All of it in one sentence. The likelihood ratio of the best family decides, at [`SIGNIFICANCE`]; several were
-    /// tried, which makes a p close to that a little better than it is.
+    /// A model, with or without label noise, one of those that were fitted.
     #[must_use]
-    pub fn verdict(&self) -> Verdict {
-        // A family with a maximum that tells is enough, whatever became of the others.
-        let p = Family::ALL.into_iter().filter_map(|family| self.likelihood_ratio(family));
-        if p.fold(1.0, |p: f64, ratio| p.min(ratio.p)) <= SIGNIFICANCE {
-            return Verdict::Heterogeneous;
-        }
-        let with = |status| {
-            let those = self.fits.iter().filter(move |(_, fit)| fit.status() == status);
-            those.map(|(family, _)| family).collect::<Vec<_>>()
+    pub fn fit(&self, model: Model) -> Option<&F> {
+        let all = self.fits.values().chain(self.lapsed.values()).chain([&self.curved]);
+        all.into_iter().find(|fit| fit.model() == model)
+    }
+
+    /// Twice the gain of a model over plain DPO, divided by the [`dependence`](Self::dependence) of choices; 0 at the
+    /// boundary. `None` without a maximum of both.
+    fn ratio(&self, fit: &F) -> Option<f64> {
+        let fixed = &self.fits[Family::Fixed];
+        let value = |fit: &F| fit.log_likelihood() - fit.penalty();
+        let both = fit.is_maximum() && fixed.is_maximum();
+        both.then(|| (2.0 * (value(fit) - value(fixed))).max(0.0) / self.dependence)
+    }
+
+    /// The tests that [`verdict`](crate::Verdict) rests on: p of plain DPO against each alternative, and against people
+    /// who differ; then these after S. Holm's correction for their number.
+    #[must_use]
+    pub fn tests(&self) -> Vec<Test> {
+        let one_sided = |ratio: f64| if ratio > 0.0 { normal_cdf(-ratio.sqrt()) } else { 1.0 };
+        let mut tests = Vec::new();
+        let mut add = |model: Option<Model>, p: Option<f64>| {
+            tests.extend(p.filter(|p| p.is_finite()).map(|p| Test { model, p, holm: p }));
         };
-        let families = with(FitStatus::Unbounded);
-        if !families.is_empty() {
-            return Verdict::NoMaximum { families, max_cv: self.options.max_cv };
+        let noise = &self.lapsed[Family::Fixed];
+        add(Some(noise.model()), self.ratio(noise).map(one_sided));
+        for (family, fit) in self.fits.iter().filter(|(family, _)| *family != Family::Fixed) {
+            add(Some(Model::new(family)), self.ratio(fit).map(one_sided));
         }
-        if !with(FitStatus::NotConverged).is_empty() {
-            return Verdict::NotConverged;
-        }
-        let at_boundary =
-            |(family, fit): (_, &F)| family == Family::Fixed || fit.status() == FitStatus::Boundary;
-        if self.fits.iter().all(at_boundary) { Verdict::Homogeneous } else { Verdict::NotSignificant }
+        // γ may lie on either side of 1.
+        add(Some(self.curved.model()), self.ratio(&self.curved).map(|ratio| 2.0 * normal_cdf(-ratio.sqrt())));
+        add(None, self.people.as_ref().map(|people| people.between.p));
+        correct(&mut tests);
+        tests
     }
 }
 
-/// What a [`Comparison`] comes to; `Display` says it in words.
-#[derive(Clone, Debug, PartialEq)]
+/// One of the tests of a verdict.
+#[derive(Clone, Copy, Debug, PartialEq)]
 #[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
-pub enum Verdict {
-    /// The likelihood of some families still rises at the largest cv, and none with a maximum is heterogeneous.
-    NoMaximum {
-        /// Of these.
-        families: Vec<Family>,
-        /// The largest cv.
-        max_cv: f64,
-    },
-    /// A fit did not converge, and none that did is heterogeneous.
-    NotConverged,
-    /// Every p(β) collapses to a point.
-    Homogeneous,
-    /// A spread fits better, and not by more than chance would have it.
-    NotSignificant,
-    /// There is a spread, or something that looks like one: p(LR) of the best family is at most [`SIGNIFICANCE`].
-    /// Others may have no maximum.
-    Heterogeneous,
+pub struct Test {
+    /// The alternative to plain DPO; `None` for people who differ.
+    pub model: Option<Model>,
+    /// P of as much or more under plain DPO.
+    pub p: f64,
+    /// The same corrected for the number of tests: at most α for any of them with probability α.
+    pub holm: f64,
 }
 
-impl fmt::Display for Verdict {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(match self {
-            Self::NoMaximum { families, max_cv } => {
-                f.write_str("no finite maximum (")?;
-                for (i, family) in families.iter().enumerate() {
-                    write!(f, "{}{family}", if i == 0 { "" } else { ", " })?;
-                }
-                return write!(
-                    f,
-                    "): the likelihood still rises with the spread, up to the cap cv = {max_cv} or with ever larger \
-                     margins; this is not a fit"
-                );
-            }
-            Self::NotConverged => "not converged: do not use these figures",
-            Self::Homogeneous => {
-                "no evidence of heterogeneity: p(β) collapses to a point, the loss is plain DPO"
-            }
-            Self::NotSignificant => {
-                "no significant heterogeneity: plain DPO explains these choices as well"
-            }
-            Self::Heterogeneous => {
-                "heterogeneous: the strength of preference varies beyond what plain DPO can explain"
-            }
-        })
+/// S. Holm, A simple sequentially rejective multiple test procedure, Scand. J. Statist. 6 (1979).
+fn correct(tests: &mut [Test]) {
+    let mut order: Vec<usize> = (0..tests.len()).collect();
+    order.sort_by(|&a, &b| tests[a].p.total_cmp(&tests[b].p));
+    let mut largest: f64 = 0.0;
+    for (before, &i) in order.iter().enumerate() {
+        largest = largest.max(tests[i].p * (order.len() - before) as f64).min(1.0);
+        tests[i].holm = largest;
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn holm() {
+        let mut tests = [0.01, 0.04, 0.03, 0.5].map(|p| Test { model: None, p, holm: p });
+        correct(&mut tests);
+        assert_eq!(tests.map(|t| t.holm), [0.04, 0.09, 0.09, 0.5]);
     }
 }

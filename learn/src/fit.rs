@@ -1,6 +1,6 @@
 //! Maximum likelihood for margins at hand.
 
-use crate::compare::{Comparison, Fitted};
+use crate::compare::{Comparison, Fitted, ShapeErrors};
 use crate::covariance::{Covariance, ScoreSums, Variance, root};
 use crate::data::margins::{CHUNK, Margins, visit_elements};
 use crate::data::scan::Scanned;
@@ -15,7 +15,7 @@ use crate::objective::point::{CURVATURE, LAPSE, SPREAD, d_epsilon, epsilon_at, j
 use crate::options::Options;
 use crate::prepared::{Prepared, has_spread};
 use crate::profile::{Profile, find_profile};
-use crate::score::test_margins;
+use crate::score::{Alternative, MarginRow, MarginRows, test_beyond, test_margins, test_people};
 use crate::status::FitStatus;
 use crate::vuong::{Differences, rank, rivals};
 use prefstrength::batch::Rows;
@@ -107,6 +107,13 @@ impl Fitted for Fit {
     fn weight(&self) -> f64 {
         self.weight
     }
+    fn curve(&self) -> ChoiceCurve {
+        Self::curve(self)
+    }
+    fn shape_errors(&self) -> ShapeErrors {
+        let errors = if self.robust_units.is_some() { &self.robust } else { &self.errors };
+        ShapeErrors { cv: errors.cv, lapse: errors.lapse, curvature: errors.curvature }
+    }
 }
 
 /// The p(β) of a family under which the choices are likeliest, given their margins: it maximises
@@ -189,6 +196,7 @@ pub(crate) fn check_model(model: Model) -> Result<(), LearnError> {
 pub fn heterogeneity(margins: impl Margins, options: &Options) -> Result<Comparison<Fit>, LearnError> {
     let mut fitting = Fitting::new(margins, options, true)?;
     let fixed = fitting.fit_fixed()?;
+    let fitting_scale = fitting.data.scale;
     let score = test_margins(&mut fitting.data, fixed.ln_mean.exp())?;
     let fits = PerFamily::try_from_fn(|family| match has_spread(family) {
         true => fitting.fit_model(family.into(), Some(&fixed), &[]),
@@ -200,14 +208,55 @@ pub fn heterogeneity(margins: impl Margins, options: &Options) -> Result<Compari
         false => Ok(noise),
     })?;
     let curved = fitting.fit_model(Model::new(Family::Fixed).with_curvature(), Some(&fixed), &[])?;
+    let mean = |fit: &Fit| fit.strength.mean() / fitting_scale;
+    let people = match fixed.fit.robust_units {
+        Some(_) => test_people(&mut margin_rows(&mut fitting.data, mean(&fixed.fit))?, 0.0)?,
+        None => None,
+    };
+    // By groups, if there are any.
+    let score = people.as_ref().and_then(|people| people.within).unwrap_or(score);
+    let beyond_noise = match noise.lapse > 0.0 && noise.is_maximum() {
+        true => {
+            let mut rows = margin_rows(&mut fitting.data, mean(&noise))?;
+            test_beyond(&mut rows, noise.lapse, Alternative::Spread, 0.0)?
+        }
+        false => Some(score),
+    };
+    let dependence = if people.is_some() { score.dependence() } else { 1.0 };
     let all = fits.values().chain(lapsed.values()).chain([&curved]);
     let ranked = rank(all);
     let rivals = rivals(&ranked, fitting.differences(&ranked)?);
     let best = ranked.first().map_or(Model::new(Family::Fixed), |fit| fit.model);
-    let kappa = if fixed.fit.robust_units.is_some() { score.dependence() } else { 1.0 };
-    let cv = fitting.profile(describing(&fits), SPREAD, kappa)?;
-    let lapse = fitting.profile(&noise, LAPSE, kappa)?;
-    Ok(Comparison { fits, lapsed, curved, score, best, rivals, cv, lapse, options: *options })
+    let cv = fitting.profile(describing(&fits), SPREAD, dependence)?;
+    let lapse = fitting.profile(&noise, LAPSE, dependence)?;
+    Ok(Comparison {
+        fits,
+        lapsed,
+        curved,
+        score,
+        beyond_noise,
+        people,
+        dependence,
+        best,
+        rivals,
+        cv,
+        lapse,
+        options: *options,
+    })
+}
+
+/// Margins one by one, for score tests, at a mean.
+fn margin_rows<'a, M: Margins>(
+    data: &'a mut Scanned<M>,
+    mean: f64,
+) -> Result<MarginRows<impl FnMut(&mut dyn FnMut(MarginRow)) -> Result<(), LearnError> + 'a>, LearnError> {
+    MarginRows::new(mean, move |take: &mut dyn FnMut(MarginRow)| {
+        data.for_each_with_groups(&mut |margins, weights, groups| {
+            visit_elements(0, margins, weights, |i, margin, weight| {
+                take(MarginRow { margin, weight, group: groups.map(|g| g[i]), item: 0, column: 0.0 });
+            })
+        })
+    })
 }
 
 /// The family whose spread explains the choices best.

@@ -115,10 +115,11 @@ mod status;
 mod strength_params;
 mod sums;
 mod train;
+mod verdict;
 mod vuong;
 
 pub use calibration::{Calibration, CalibrationBin};
-pub use compare::{Comparison, Fitted, LikelihoodRatio, Rival, Verdict};
+pub use compare::{Comparison, Fitted, LikelihoodRatio, Rival, ShapeErrors, Test};
 pub use cross_validation::{CrossValidation, HeldOut, cross_validate};
 pub use data::margins::{ChunkSink, GroupedSink, Margins, Weighted};
 pub use data::pairs::Pairs;
@@ -128,13 +129,14 @@ pub use groups::{Averages, ByGroup, Group, GroupEffectTest};
 pub use lapse_params::LapseParams;
 pub use model::{ChoiceCurve, Model};
 pub use options::Options;
-pub use people::train_people;
+pub use people::{People, compare_people, train_people};
 pub use profile::Profile;
 pub use score::{Choices, ItemTest, PeopleTests, Repeats, ScoreTest};
 pub use status::FitStatus;
 pub use strength_params::{Penalty, StrengthParams};
 pub use sums::LossSums;
 pub use train::{Trained, TrainedErrors, train, train_all};
+pub use verdict::{ChoicesVerdict, PeopleVerdict, Verdict};
 
 /// The code of the guide, as a test.
 #[cfg(doctest)]

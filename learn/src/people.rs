@@ -1,20 +1,23 @@
 //! One β per person: panel fits of margins and of pairs.
 
-use crate::cholesky::Cholesky;
-use crate::compare::Fitted;
+use crate::cholesky::{Cholesky, add_outer};
+use crate::compare::{Fitted, LikelihoodRatio};
 use crate::covariance::{Covariance, Variance};
 use crate::data::pairs::Pairs;
 use crate::descent::{Baseline, Solution, classify, find_minima, least, least_gain};
 use crate::error::LearnError;
+use crate::fit::describing;
 use crate::limits::GROUPS;
 use crate::model::Model;
 use crate::objective::pairs::{WeightedPairs, scale};
 use crate::objective::panel::{PanelLoss, PersonChoices, PersonRows};
-use crate::objective::point::{epsilon_at, join};
+use crate::objective::point::{Objective, SPREAD, epsilon_at, join};
 use crate::options::Options;
+use crate::prepared::has_spread;
+use crate::profile::{Profile, find_profile};
 use crate::status::FitStatus;
 use crate::train::{Trained, start_at, train, trained_errors};
-use prefstrength::{AnyStrength, Family, ParamError};
+use prefstrength::{AnyStrength, Family, ParamError, PerFamily};
 
 /// Starts of s, and of r beside it.
 const SPREADS: [f64; 2] = [0.3, 0.9];
@@ -107,7 +110,7 @@ impl<'a, R: PersonRows> Paneling<'a, R> {
             for (p, &end) in block.ends.iter().enumerate() {
                 let w = block.weights.map_or(1.0, |w| w[p]);
                 for f in block.features[start * d..end * d].chunks_exact(d) {
-                    crate::cholesky::add_outer(&mut lower, 0.25 * w, f);
+                    add_outer(&mut lower, 0.25 * w, f);
                     squares.iter_mut().zip(f).for_each(|(sum, f)| *sum += f * f);
                 }
                 weight += w * (end - start) as f64;
@@ -169,7 +172,7 @@ impl<'a, R: PersonRows> Paneling<'a, R> {
         }
         // At v = 0 a panel is plain DPO; whether it falls there is asked of the panel.
         let at_zero = join(fixed.w.iter().copied(), [0.0; 3]);
-        let zero = crate::objective::point::Objective::evaluate(&mut loss, at_zero)?;
+        let zero = loss.evaluate(at_zero)?;
         let baseline = Baseline {
             value: -value(fixed),
             is_maximum: fixed.is_maximum(),
@@ -222,4 +225,90 @@ pub fn train_people(
     let rows = PairPersons::new(&WeightedPairs::new(pairs, None))?;
     let fixed = train(Family::Fixed, pairs, options)?;
     Paneling::new(rows, options)?.fit(model.per_person(), &fixed, &[])
+}
+
+/// Fits with one β per person, beside the tests of [`Comparison::people`](crate::Comparison::people).
+#[derive(Clone, Debug, PartialEq)]
+#[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
+pub struct People {
+    /// How many persons.
+    pub persons: usize,
+    /// Of every family; `Fixed` is plain DPO, without a person's own β. Of margins, w has one number, E\[β\], and that of
+    /// the strength is 1.
+    pub fits: PerFamily<Trained>,
+    /// The family that explains the choices best, with flipped labels.
+    pub lapsed: Trained,
+    /// The values of cv between people that the choices allow, of that family.
+    pub cv: Option<Profile>,
+}
+
+impl People {
+    /// The family that explains the choices best.
+    #[must_use]
+    pub fn best(&self) -> &Trained {
+        describing(&self.fits)
+    }
+
+    /// Twice the gain of the best family over plain DPO, and its p under ½χ²₀ + ½χ²₁. `None` without a maximum.
+    #[must_use]
+    pub fn likelihood_ratio(&self) -> Option<LikelihoodRatio> {
+        let (best, fixed) = (self.best(), &self.fits[Family::Fixed]);
+        let value = |fit: &Trained| fit.log_likelihood - fit.penalty;
+        let both = best.is_maximum() && fixed.is_maximum();
+        both.then(|| LikelihoodRatio::from_gain(value(best) - value(fixed)))
+    }
+}
+
+impl<R: PersonRows> Paneling<'_, R> {
+    /// All families, above plain DPO.
+    pub(crate) fn compare(&mut self, fixed: &Trained) -> Result<People, LearnError> {
+        let fits = PerFamily::try_from_fn(|family| match has_spread(family) {
+            true => self.fit(Model::new(family).per_person(), fixed, &[]),
+            false => Ok(fixed.clone()),
+        })?;
+        let best = describing(&fits);
+        let lapsed = self.fit(best.model.with_lapse(), fixed, &[best])?;
+        let cv = self.profile(best)?;
+        Ok(People { persons: self.persons, lapsed, cv, fits })
+    }
+
+    fn profile(&mut self, fit: &Trained) -> Result<Option<Profile>, LearnError> {
+        if !fit.is_maximum() {
+            return Ok(None);
+        }
+        let (cap, s) = (self.options.max_cv.asinh(), fit.strength.v().sqrt().asinh());
+        let start = join(scale(&fit.w, s.cosh().recip()), [0.0, 0.0, s]);
+        let size = self.metric.square(&fit.w).sqrt();
+        find_profile(&mut self.loss(fit.model, size), SPREAD, start, cap, 1.0)
+    }
+}
+
+/// Fits every family with one β per person to pairs with groups, above the fit of plain DPO.
+///
+/// # Errors
+/// [`LearnError::NoGroups`]; [`LearnError::PersonWeight`] where choices of one person that count have several weights;
+/// as [`train`].
+///
+/// ```
+/// use prefstrength::Family;
+/// use prefstrength_learn::{self as learn, LearnError, Options, Pairs};
+/// // Sixty people of ten choices; every third one hardly looks at the feature.
+/// let (mut features, mut groups) = (Vec::new(), Vec::new());
+/// for i in 0..600_u32 {
+///     let (person, size) = (i % 60, f64::from(i * 7 % 20 + 1) / 8.0);
+///     let against = if person % 3 == 0 { i / 60 % 2 == 0 } else { size < 1.0 && i / 60 % 4 == 0 };
+///     features.push(if against { -size } else { size });
+///     groups.push(person);
+/// }
+/// let pairs = Pairs::new(features, 1)?.with_groups(groups)?;
+/// let people = learn::compare_people(&pairs, &Options::default())?;
+/// let interval = people.cv.as_ref().map(|cv| cv.interval);
+/// println!("cv between people {} of {interval:?}", people.best().strength.cv());
+/// assert!(interval.is_some_and(|[low, _]| low > 0.3) && people.likelihood_ratio().is_some_and(|lr| lr.p < 1e-4));
+/// # Ok::<(), LearnError>(())
+/// ```
+pub fn compare_people(pairs: &Pairs, options: &Options) -> Result<People, LearnError> {
+    let rows = PairPersons::new(&WeightedPairs::new(pairs, None))?;
+    let fixed = train(Family::Fixed, pairs, options)?;
+    Paneling::new(rows, options)?.compare(&fixed)
 }

@@ -1,7 +1,7 @@
 //! A linear policy and p(β) by maximum likelihood, together.
 
 use crate::cholesky::{Cholesky, add_outer, add_scaled, dot};
-use crate::compare::{Comparison, Fitted};
+use crate::compare::{Comparison, Fitted, ShapeErrors};
 use crate::covariance::{Covariance, Variance, root};
 use crate::data::pairs::{Pairs, total_weight};
 use crate::descent::{Baseline, ENDS, Solution, classify, descend, find_minima, least, least_gain};
@@ -14,7 +14,7 @@ use crate::objective::point::{LAPSE, SPREAD, join, r_of};
 use crate::options::Options;
 use crate::prepared::{Prepared, has_spread};
 use crate::profile::{Profile, find_profile};
-use crate::score::{ScoreTest, test_pairs};
+use crate::score::{Alternative, PairRows, ScoreTest, test_beyond, test_pairs, test_people};
 use crate::starts::{find_second_direction, start_along, start_beside};
 use crate::status::FitStatus;
 use crate::vuong::{Differences, rank, rivals};
@@ -108,6 +108,13 @@ impl Fitted for Trained {
     }
     fn weight(&self) -> f64 {
         self.weight
+    }
+    fn curve(&self) -> ChoiceCurve {
+        Self::curve(self)
+    }
+    fn shape_errors(&self) -> ShapeErrors {
+        let errors = if self.robust_units.is_some() { &self.robust } else { &self.errors };
+        ShapeErrors { cv: errors.cv, lapse: errors.lapse, curvature: errors.curvature }
     }
 }
 
@@ -242,13 +249,36 @@ impl<'a> Training<'a> {
             false => Ok(noise.clone()),
         })?;
         let curved = self.train_model(Model::new(Family::Fixed).with_curvature(), &fixed, &[])?;
+        let (ridge, groups) = (self.options.ridge, self.data.pairs.groups());
+        let rows = |w: &[f64]| PairRows::new(self.data, groups, w);
+        let people = match groups {
+            Some(_) => test_people(&mut rows(&fixed.trained.w)?, ridge)?,
+            None => None,
+        };
+        let beyond_noise = match noise.lapse > 0.0 && noise.is_maximum() {
+            true => test_beyond(&mut rows(&noise.w)?, noise.lapse, Alternative::Spread, ridge)?,
+            false => Some(score),
+        };
+        let dependence = if people.is_some() { score.dependence() } else { 1.0 };
         let ranked = rank(fits.values().chain(lapsed.values()).chain([&curved]));
         let rivals = rivals(&ranked, self.differences(&ranked)?);
         let best = ranked.first().map_or(Model::new(Family::Fixed), |fit| fit.model);
-        let kappa = if self.data.pairs.groups().is_some() { score.dependence() } else { 1.0 };
-        let cv = self.profile(describing(&fits), SPREAD, kappa)?;
-        let lapse = self.profile(&noise, LAPSE, kappa)?;
-        Ok(Comparison { fits, lapsed, curved, score, best, rivals, cv, lapse, options: *self.options })
+        let cv = self.profile(describing(&fits), SPREAD, dependence)?;
+        let lapse = self.profile(&noise, LAPSE, dependence)?;
+        Ok(Comparison {
+            fits,
+            lapsed,
+            curved,
+            score,
+            beyond_noise,
+            people,
+            dependence,
+            best,
+            rivals,
+            cv,
+            lapse,
+            options: *self.options,
+        })
     }
 
     /// z of the first model against the others.

@@ -10,6 +10,10 @@ pub use choices::Choices;
 pub use items::{ItemTest, Repeats};
 pub use people::PeopleTests;
 
+pub(crate) use beyond::{Alternative, test_beyond};
+pub(crate) use people::test_people;
+pub(crate) use rows::{MarginRow, MarginRows, PairRows};
+
 use crate::cholesky::{Cholesky, add_scaled, dot};
 use crate::data::margins::{Margins, visit_elements};
 use crate::data::scan::Scanned;
@@ -43,6 +47,9 @@ pub struct ScoreTest {
     pub z_outer: Option<f64>,
     /// Its P, on as many sides.
     pub p_outer: Option<f64>,
+    /// The expected information of the parameter in all choices, with the nuisances profiled out: an effect of size a is
+    /// found by z ≈ a√information.
+    pub information: f64,
 }
 
 impl ScoreTest {
@@ -58,7 +65,7 @@ impl ScoreTest {
         let p = |z: f64| normal_cdf(-z);
         let z = score / expected.sqrt();
         let z_outer = outer.filter(|&v| v > 0.0 && v.is_finite()).map(|variance| score / variance.sqrt());
-        Self { z, p: p(z), z_outer, p_outer: z_outer.map(p) }
+        Self { z, p: p(z), z_outer, p_outer: z_outer.map(p), information: expected }
     }
 
     /// The same where it says anything: `None` for a variance that is 0, and for what is not finite.

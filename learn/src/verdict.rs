@@ -1,0 +1,437 @@
+//! What the comparison of models comes to, in words.
+
+use crate::compare::{Comparison, Fitted, Rival, Test};
+use crate::limits::SIGNIFICANCE;
+use crate::model::Model;
+use crate::people::People;
+use crate::status::FitStatus;
+use core::fmt;
+use prefstrength::Family;
+
+/// Bounds of cv from which on "no spread was found" says nothing.
+pub(crate) const USELESS_CV: f64 = 1.0;
+/// AIC units within which a model explains the data as well as another.
+const AS_GOOD: f64 = 2.0;
+/// Vuong's z from which on one model is closer than another: one-sided, 5 %.
+const CLOSER: f64 = 1.645;
+/// z of the score test below which the curve is steeper than plain DPO's.
+const STEEPER: f64 = -2.0;
+/// (z₀.₉₅ + z₀.₈)²: what a test at 5 % needs to find something four times out of five.
+const POWER: f64 = 6.182_557_2;
+
+/// What single choices say.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
+#[cfg_attr(feature = "serde", serde(rename_all = "snake_case"))]
+#[non_exhaustive]
+pub enum ChoicesVerdict {
+    /// Nothing beyond plain DPO, and the bound of cv tells that there cannot be much.
+    Plain,
+    /// The curve levels off, and label noise explains it.
+    Noise,
+    /// The strength of preference varies, beyond what label noise explains.
+    Strength,
+    /// The curve is that of a concave margin.
+    Concave,
+    /// These choices cannot tell.
+    CannotTell,
+    /// The curve is steeper than plain DPO's: another misfit, which no spread mends.
+    Steeper,
+    /// There is no fit.
+    NoFit,
+}
+
+/// What the choices of people say beside each other.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
+#[cfg_attr(feature = "serde", serde(rename_all = "snake_case"))]
+#[non_exhaustive]
+pub enum PeopleVerdict {
+    /// No evidence that they differ, and a bound that tells that they cannot differ much.
+    Alike,
+    /// They differ: in strength, in taste, or in what they prefer at all.
+    Differ,
+    /// These choices cannot tell.
+    CannotTell,
+}
+
+/// The verdict on choices and people, as a tree of tests, all together at [`SIGNIFICANCE`]; `Display` says it in words.
+///
+/// 1. Plain DPO against label noise, every family, and a curved margin, by likelihood ratios (choices of one group
+///    depend: they are divided by [`Comparison::dependence`]), and the test between people, with Holm's correction. None
+///    significant: *plain*, with the bounds of cv and ε that the data allow, or *cannot tell* where that of cv is above
+///    1; z < −2 of the score test: *steeper*.
+/// 2. Else the model with the least AIC, if no other explanation is within 2 units of it: *noise*, *concave*, or
+///    *strength*, which asks for more: v = 0 is rejected at the fit of label noise as well. Otherwise *cannot tell*, with
+///    the number of choices that would part the two.
+/// 3. People, where there are groups: the test between the choices of each person. It says that they differ, and not that
+///    their strength does: people of the opposite preference and other tastes trip it as well.
+#[derive(Clone, Debug, PartialEq)]
+#[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
+#[non_exhaustive]
+pub struct Verdict {
+    /// Within choices.
+    pub choices: ChoicesVerdict,
+    /// Between people; `None` without groups of two choices.
+    pub people: Option<PeopleVerdict>,
+    /// The tests that were made.
+    pub tests: Vec<Test>,
+    /// The z of the score test within choices, of groups if there are any.
+    pub z: f64,
+    /// z of v = 0 at the fit of label noise, likewise.
+    pub z_beyond_noise: Option<f64>,
+    /// So many choices would do: to show a cv of ½ where nothing was found, to part the two closest explanations where
+    /// two are as good. `None` where nothing is missing, or no number would do.
+    pub choices_needed: Option<f64>,
+    /// So many persons, with as many choices each, would show a cv of 0.3 between them.
+    pub persons_needed: Option<f64>,
+    words: Words,
+}
+
+/// The sentences.
+#[derive(Clone, Debug, PartialEq)]
+#[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
+struct Words {
+    choices: String,
+    people: Option<String>,
+}
+
+impl Verdict {
+    /// On choices.
+    #[must_use]
+    pub fn choices_text(&self) -> &str {
+        &self.words.choices
+    }
+
+    /// On people, if there are groups.
+    #[must_use]
+    pub fn people_text(&self) -> Option<&str> {
+        self.words.people.as_deref()
+    }
+
+    /// Whether there is a fit to tell of.
+    #[must_use]
+    pub fn is_fit(&self) -> bool {
+        self.choices != ChoicesVerdict::NoFit
+    }
+}
+
+impl fmt::Display for Verdict {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.words.choices)?;
+        self.words.people.as_ref().map_or(Ok(()), |people| write!(f, "\n{people}"))
+    }
+}
+
+/// What could be behind a curve that levels off.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Kind {
+    Plain,
+    Noise,
+    Strength,
+    Concave,
+    /// A spread beside label noise.
+    Both,
+    /// A convex margin.
+    Convex,
+}
+
+fn kind_of<F: Fitted>(fit: &F) -> Kind {
+    let Model { lapse, curvature, .. } = fit.model();
+    match (fit.model().has_spread(), lapse, curvature) {
+        (_, _, true) if fit.curve().curvature() < 1.0 => Kind::Concave,
+        (_, _, true) => Kind::Convex,
+        (true, true, _) => Kind::Both,
+        (true, false, _) => Kind::Strength,
+        (false, true, _) => Kind::Noise,
+        (false, false, _) => Kind::Plain,
+    }
+}
+
+impl<F: Fitted> Comparison<F> {
+    /// What it comes to, from the choices and the test between people.
+    #[must_use]
+    pub fn verdict(&self) -> Verdict {
+        self.verdict_with(None)
+    }
+
+    /// The same with fits of people, which bound how much they differ.
+    #[must_use]
+    pub fn verdict_with(&self, people: Option<&People>) -> Verdict {
+        let tests = self.tests();
+        let outer = |test: &crate::ScoreTest| {
+            // By groups where there are any: choices of one group depend.
+            if self.people.is_some() { test.z_outer.unwrap_or(test.z) } else { test.z }
+        };
+        let z = outer(&self.score);
+        let z_beyond_noise = self.beyond_noise.as_ref().map(outer);
+        let (choices, choices_needed, text) = self.judge_choices(&tests, z, z_beyond_noise);
+        let (verdict, persons_needed, people) = self.judge_people(&tests, people);
+        let words = Words { choices: text, people };
+        Verdict { choices, people: verdict, tests, z, z_beyond_noise, choices_needed, persons_needed, words }
+    }
+
+    /// The best model, then the others.
+    fn ranked(&self) -> Vec<(&F, Rival)> {
+        let best = Rival { model: self.best, worse: 0.0, aic: 0.0, vuong_z: None };
+        let all = core::iter::once(&best).chain(&self.rivals);
+        all.filter_map(|rival| Some((self.fit(rival.model)?, *rival))).collect()
+    }
+
+    fn judge_choices(
+        &self,
+        tests: &[Test],
+        z: f64,
+        beyond: Option<f64>,
+    ) -> (ChoicesVerdict, Option<f64>, String) {
+        let fixed = &self.fits[Family::Fixed];
+        let ranked = self.ranked();
+        if let Some(text) = self.no_fit(&ranked) {
+            return (ChoicesVerdict::NoFit, None, text);
+        }
+        let significant = |test: &&Test| test.holm <= SIGNIFICANCE;
+        let found = tests.iter().filter(significant).filter_map(|test| self.fit(test.model?));
+        let levels_off = found.map(kind_of).any(|kind| !matches!(kind, Kind::Convex | Kind::Plain));
+        let best = ranked.first().map_or(Kind::Plain, |(fit, _)| kind_of(*fit));
+        if !levels_off || matches!(best, Kind::Plain | Kind::Convex) {
+            return self.nothing_found(fixed, z, tests);
+        }
+        let within = |kinds: &[Kind]| {
+            ranked.iter().find(|(fit, rival)| kinds.contains(&kind_of(*fit)) && rival.aic <= AS_GOOD)
+        };
+        let spread_beyond = beyond.is_some_and(|z| z >= CLOSER);
+        let strength = [Kind::Strength, Kind::Both];
+        let alone = |kinds: &[Kind]| {
+            let others = [Kind::Noise, Kind::Strength, Kind::Both, Kind::Concave];
+            let others: Vec<Kind> = others.into_iter().filter(|kind| !kinds.contains(kind)).collect();
+            within(&others).is_none()
+        };
+        let named = match best {
+            Kind::Strength | Kind::Both if spread_beyond && alone(&strength) => ChoicesVerdict::Strength,
+            Kind::Noise if alone(&[Kind::Noise, Kind::Both]) => ChoicesVerdict::Noise,
+            // The spread beside it is not significant.
+            Kind::Both if !spread_beyond && alone(&[Kind::Noise, Kind::Both]) => ChoicesVerdict::Noise,
+            Kind::Concave if alone(&[Kind::Concave]) => ChoicesVerdict::Concave,
+            _ => ChoicesVerdict::CannotTell,
+        };
+        let kinds: &[Kind] = match named {
+            ChoicesVerdict::Strength => &strength,
+            ChoicesVerdict::Noise => &[Kind::Noise, Kind::Both],
+            ChoicesVerdict::Concave => &[Kind::Concave],
+            _ => &[],
+        };
+        let shown = ranked.iter().find(|(fit, _)| match named {
+            ChoicesVerdict::Noise => kind_of(*fit) == Kind::Noise,
+            _ => true,
+        });
+        let Some(&(shown, _)) = shown else { return self.nothing_found(fixed, z, tests) };
+        // One rival of every other kind, the best of it.
+        let mut seen = vec![kind_of(shown)];
+        let mut rivals = Vec::new();
+        for (fit, rival) in &ranked {
+            let kind = kind_of(*fit);
+            if !matches!(kind, Kind::Plain | Kind::Convex | Kind::Both)
+                && !seen.contains(&kind)
+                && !kinds.contains(&kind)
+            {
+                seen.push(kind);
+                rivals.push((*fit, *rival));
+            }
+        }
+        let worse = |(fit, rival): &(&F, Rival)| {
+            let z = rival.vuong_z.map_or(String::new(), |z| format!(", z = {z:.1}"));
+            format!("{} is worse by {:.1}{z}", describe(*fit), rival.worse.max(0.0))
+        };
+        let rest: Vec<String> = rivals.iter().map(worse).collect();
+        let rest = if rest.is_empty() { String::new() } else { format!("; {}", rest.join("; ")) };
+        let n = fixed.weight();
+        let text = match named {
+            ChoicesVerdict::Strength => format!(
+                "the strength of preference varies from choice to choice beyond label noise: {}{rest}",
+                describe(shown)
+            ),
+            ChoicesVerdict::Noise => {
+                format!("the curve levels off, and {} explains it best{rest}", describe(shown))
+            }
+            ChoicesVerdict::Concave => {
+                format!("the curve levels off as that of {}{rest}", describe(shown))
+            }
+            _ => {
+                let needed = needed(n, &rivals);
+                let more = needed.map_or(String::new(), |n| {
+                    format!("; some {} choices would part the two closest", round(n))
+                });
+                let text = format!(
+                    "the curve levels off, and these choices cannot tell why: {} explains it best{rest}{more}",
+                    describe(shown)
+                );
+                return (ChoicesVerdict::CannotTell, needed, text);
+            }
+        };
+        (named, None, text)
+    }
+
+    /// Why there is no fit, if there is none.
+    fn no_fit(&self, ranked: &[(&F, Rival)]) -> Option<String> {
+        let value = |fit: &F| fit.log_likelihood() - fit.penalty();
+        let Some((best, _)) = ranked.first() else {
+            return Some("not converged: do not use these figures".into());
+        };
+        // A family on its way to infinity, and already better than every maximum.
+        let rising: Vec<&F> = self
+            .fits
+            .values()
+            .filter(|fit| fit.status() == FitStatus::Unbounded && value(fit) > value(best) + 0.5 * AS_GOOD)
+            .collect();
+        if rising.is_empty() {
+            return None;
+        }
+        let names: Vec<String> = rising.iter().map(|fit| fit.model().to_string()).collect();
+        Some(format!(
+            "no finite maximum ({}): the likelihood still rises with the spread, up to the cap cv = {} or with ever \
+             larger margins; this is not a fit",
+            names.join(", "),
+            self.options.max_cv
+        ))
+    }
+
+    /// Nothing that levels off.
+    fn nothing_found(&self, fixed: &F, z: f64, tests: &[Test]) -> (ChoicesVerdict, Option<f64>, String) {
+        let curved = tests.iter().any(|test| {
+            test.holm <= SIGNIFICANCE
+                && test
+                    .model
+                    .and_then(|model| self.fit(model))
+                    .is_some_and(|fit| kind_of(fit) == Kind::Convex)
+        });
+        let bounds = self.bounds();
+        if z < STEEPER || curved {
+            let text = format!(
+                "the curve is steeper than plain DPO allows (z = {z:.1}): an intercept, a feature that is missing or \
+                 compressed margins, and no spread{bounds}"
+            );
+            return (ChoicesVerdict::Steeper, None, text);
+        }
+        let useful = self.cv.as_ref().is_some_and(|cv| !cv.open && cv.interval[1] <= USELESS_CV);
+        if useful {
+            return (ChoicesVerdict::Plain, None, format!("nothing beyond plain DPO{bounds}"));
+        }
+        // For v = ¼.
+        let each = self.score.information / (fixed.weight() * self.dependence);
+        let needed = Some(POWER / (0.25 * 0.25 * each)).filter(|n| n.is_finite() && *n > fixed.weight());
+        let more = needed.map_or(String::new(), |n| {
+            format!("; some {} choices with margins as these would show a cv of 0.5", round(n))
+        });
+        let text = format!("these choices cannot tell plain DPO from a spread{bounds}{more}");
+        (ChoicesVerdict::CannotTell, needed, text)
+    }
+
+    /// What the data allow.
+    fn bounds(&self) -> String {
+        let mut text = String::new();
+        if let Some(cv) = &self.cv {
+            let [low, high] = cv.interval;
+            text.push_str(&match (cv.open, low > 0.0) {
+                (true, _) => format!(": any cv up to {high:.1} and more fits them"),
+                (false, false) => format!(": cv at most {high:.2}"),
+                (false, true) => format!(": cv from {low:.2} to {high:.2}"),
+            });
+        }
+        if let Some(lapse) = self.lapse.as_ref().filter(|_| !text.is_empty()) {
+            text.push_str(&format!(", label noise at most {:.1} % (95 %)", 100.0 * lapse.interval[1]));
+        }
+        text
+    }
+
+    fn judge_people(
+        &self,
+        tests: &[Test],
+        fits: Option<&People>,
+    ) -> (Option<PeopleVerdict>, Option<f64>, Option<String>) {
+        let Some(people) = &self.people else { return (None, None, None) };
+        let Some(test) = tests.iter().find(|test| test.model.is_none()) else { return (None, None, None) };
+        let z = people.between.z;
+        let estimate = fits.and_then(|fits| {
+            let best = fits.best();
+            let error = best.robust.cv.or(best.errors.cv);
+            let own = best.is_maximum() && best.status == FitStatus::Interior;
+            own.then(|| (best.strength.cv(), error, best.model.family))
+        });
+        if test.holm <= SIGNIFICANCE {
+            let cv = match estimate {
+                Some((cv, Some(error), family)) => {
+                    format!(": with one β for each, its cv is {cv:.2} ± {error:.2} ({family})")
+                }
+                Some((cv, None, family)) => format!(": with one β for each, its cv is {cv:.2} ({family})"),
+                None => String::new(),
+            };
+            let tastes = people.features.iter().flatten().filter(|test| test.z > z.max(CLOSER)).count();
+            let tastes = match tastes {
+                0 => "",
+                _ => "; tastes differ more than the scale does",
+            };
+            let text = format!("people differ (z = {z:.1}){cv}{tastes}");
+            return (Some(PeopleVerdict::Differ), None, Some(text));
+        }
+        let needed = Some(people.groups_needed(0.3)).filter(|n| n.is_finite() && *n > people.groups as f64);
+        // The largest cv of people that would be missed more often than one time out of five.
+        let missed = (POWER / people.information_between).powf(0.25);
+        let bound = fits
+            .and_then(|fits| fits.cv.as_ref())
+            .map(|cv| if cv.open { f64::INFINITY } else { cv.interval[1] });
+        let (bound, words) = match bound {
+            Some(bound) => (bound, format!("cv between them at most {bound:.2} (95 %)")),
+            None => (
+                missed,
+                format!("a cv of {missed:.2} between them would have been found four times out of five"),
+            ),
+        };
+        if bound <= USELESS_CV {
+            let text = format!("no evidence that people differ (z = {z:.1}): {words}");
+            return (Some(PeopleVerdict::Alike), needed, Some(text));
+        }
+        let more = needed.map_or(String::new(), |n| {
+            format!("; some {} people with as many choices would show a cv of 0.3", round(n))
+        });
+        let text = format!("these choices cannot tell whether people differ (z = {z:.1}){more}");
+        (Some(PeopleVerdict::CannotTell), needed, Some(text))
+    }
+}
+
+/// A model with its estimate.
+fn describe<F: Fitted>(fit: &F) -> String {
+    let (curve, errors, family) = (fit.curve(), fit.shape_errors(), fit.model().family);
+    let with = |x: f64, error: Option<f64>, digits: usize| {
+        error.map_or(format!("{x:.digits$}"), |error| format!("{x:.digits$} ± {error:.digits$}"))
+    };
+    let percent = |x: f64, error: Option<f64>| with(100.0 * x, error.map(|e| 100.0 * e), 1) + " %";
+    match kind_of(fit) {
+        Kind::Plain => "plain DPO".into(),
+        Kind::Noise => format!("label noise of {}", percent(curve.epsilon(), errors.lapse)),
+        Kind::Strength => {
+            format!("a spread with cv {} ({family})", with(curve.strength().cv(), errors.cv, 2))
+        }
+        Kind::Both => format!(
+            "a spread with cv {} ({family}) beside label noise of {}",
+            with(curve.strength().cv(), errors.cv, 2),
+            percent(curve.epsilon(), errors.lapse)
+        ),
+        Kind::Concave | Kind::Convex => {
+            format!("a margin to the power {}", with(curve.curvature(), errors.curvature, 2))
+        }
+    }
+}
+
+/// So many choices part the best from the closest rival in four sets out of five: n = 6.18/(2·KL), KL ≈ difference/n.
+fn needed<F: Fitted>(n: f64, rivals: &[(&F, Rival)]) -> Option<f64> {
+    let closest =
+        rivals.iter().map(|(_, rival)| rival.worse).filter(|worse| *worse > 0.0).reduce(f64::min)?;
+    Some(POWER * n / (2.0 * closest)).filter(|needed| needed.is_finite() && *needed > n)
+}
+
+/// To two digits.
+fn round(n: f64) -> String {
+    let unit = 10_f64.powf((n.log10().floor() - 1.0).max(0.0));
+    let rounded = (n / unit).ceil() * unit;
+    if rounded < 1e15 { format!("{rounded:.0}") } else { format!("{rounded:.1e}") }
+}
