@@ -85,7 +85,7 @@ pub(crate) fn bins_of_choices(fine: &[Choices], bins: usize) -> Vec<Choices> {
 pub(crate) struct AgainstCurve {
     /// Which.
     pub(crate) model: Model,
-    /// |D|, and the chance to choose against it.
+    /// |D|, and the chance to choose against it. Close to each other on a logarithmic axis too.
     pub(crate) points: Vec<(f64, f64)>,
 }
 

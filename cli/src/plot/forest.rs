@@ -1,7 +1,11 @@
 //! How strongly each person decides.
 
-use super::parts::{Key, Layout, OBSERVED, Plot, RIGHT, Range, WIDTH, compact, rule, shorten, usable};
+use super::parts::{
+    HEIGHT, Key, Layout, OBSERVED, Plot, RIGHT, Range, WIDTH, compact, rule, shorten, usable,
+};
 
+/// Colour of a person of whom no more is known than of the population.
+const UNKNOWN: &str = "#6a6a6a";
 /// Persons that have a row with their name.
 const NAMED: usize = 60;
 
@@ -90,7 +94,11 @@ pub(crate) fn forest(
         y_title: if named { "person" } else { "" },
         left: 172.0,
         right: if named { 552.0 } else { RIGHT },
-        height: if named { per_row * count } else { 380.0 },
+        height: match rows.len() {
+            0 => HEIGHT,
+            1..=NAMED => per_row * count,
+            _ => 380.0,
+        },
     });
     let (left, right, bottom, top) = (plot.x.start, plot.x.end, plot.y.start, plot.y.end);
     // Beyond the frame, or nowhere on its axis, is at its edge.
@@ -116,30 +124,25 @@ pub(crate) fn forest(
     };
     // Half the width and the length of an arrow.
     let (half, long) = if named { (4.5, 8.0) } else { ((0.5 * height).clamp(1.0, 3.0), 5.0) };
-    let (mut bars, mut dashed, mut dots, mut rings) =
-        (String::new(), String::new(), String::new(), String::new());
-    let mut arrows = String::new();
+    // Of the persons known, and of the others.
+    let (mut bars, mut dots, mut arrows) = <([String; 2], [String; 2], [String; 2])>::default();
     let end = r#"text-anchor="end""#;
     for (i, (person, strength, borrowed)) in rows.iter().enumerate() {
         let (Some(at), Some(y)) = (plot.x.at(strength.middle), plot.y.at(count - i as f64 - 0.5)) else {
             continue;
         };
-        let [a, b] = strength.interval;
+        let (which, [a, b]) = (usize::from(*borrowed), strength.interval);
         if !a.is_nan() && !b.is_nan() {
             let [from, to] = [a.min(b), a.max(b)].map(|v| edge(&plot, v));
-            let bar = format!("M{from:.2} {y:.2}H{to:.2}");
-            if *borrowed { &mut dashed } else { &mut bars }.push_str(&bar);
+            bars[which] += &format!("M{from:.2} {y:.2}H{to:.2}");
             if a.min(b) < x.from {
-                arrows += &format!("M{left:.2} {y:.2}l{long} {half}v{:.2}z", -2.0 * half);
+                arrows[which] += &format!("M{left:.2} {y:.2}l{long} {half}v{:.2}z", -2.0 * half);
             }
             if a.max(b) > x.to {
-                arrows += &format!("M{right:.2} {y:.2}l-{long} {half}v{:.2}z", -2.0 * half);
+                arrows[which] += &format!("M{right:.2} {y:.2}l-{long} {half}v{:.2}z", -2.0 * half);
             }
         }
-        match borrowed {
-            true if named => rings += &format!(r#"<circle cx="{at:.2}" cy="{y:.2}" r="3.4"/>"#),
-            _ => dots += &format!("M{at:.2} {y:.2}h.01"),
-        }
+        dots[which] += &format!("M{at:.2} {y:.2}h.01");
         if named {
             plot.text(left - 8.0, y + 4.5, end, &shorten(&person.name, 18, left - 24.0));
             let number = match person.choices {
@@ -153,15 +156,18 @@ pub(crate) fn forest(
         "" => String::new(),
         d => format!(r#"<path d="{d}" {look}/>"#),
     };
-    let line = format!(r#"fill="none" stroke="{OBSERVED}" stroke-width="{thin:.2}""#);
-    let mut all = path(&bars, &format!(r#"{line} stroke-opacity="{faint:.2}""#));
-    all += &path(&dashed, &format!(r#"{line} stroke-opacity="{faint:.2}" stroke-dasharray="3 3""#));
+    let round = r#"fill="none" stroke-linecap="round""#;
     let strong = if named { 1.0 } else { faint };
-    all += &path(&arrows, &format!(r#"fill="{OBSERVED}" fill-opacity="{strong:.2}""#));
-    let round = r#"stroke-linecap="round""#;
-    all += &path(&dots, &format!(r#"fill="none" stroke="{OBSERVED}" stroke-width="{thick:.2}" {round}"#));
-    if !rings.is_empty() {
-        all += &format!(r##"<g fill="#ffffff" stroke="{OBSERVED}" stroke-width="1.6">{rings}</g>"##);
+    let mut all = String::new();
+    for (which, colour) in [(1, UNKNOWN), (0, OBSERVED)] {
+        let stroke = format!(r#"stroke="{colour}" stroke-width"#);
+        let bar = format!(r#"fill="none" {stroke}="{thin:.2}" stroke-opacity="{faint:.2}""#);
+        all += &path(&bars[which], &bar);
+        all += &path(&arrows[which], &format!(r#"fill="{colour}" fill-opacity="{strong:.2}""#));
+        all += &path(&dots[which], &format!(r#"{round} {stroke}="{thick:.2}""#));
+        if named && which == 1 {
+            all += &path(&dots[1], &format!(r##"{round} stroke="#ffffff" stroke-width="4.8""##));
+        }
     }
     plot.clipped(&all);
 
@@ -194,11 +200,12 @@ fn keys(rows: &[Row<'_>], middle: &str, band: bool, x: Range) -> Vec<Key> {
         let arrow = format!(
             r#"{bar}/><path d="M30 0l-8 4.5v-9z" fill="{OBSERVED}"/><path d="M0 0l8 4.5v-9z" fill="{OBSERVED}"/>"#
         );
-        keys.push((arrow, "goes on".to_owned()));
+        keys.push((arrow, "goes on beyond the frame".to_owned()));
     }
     if rows.iter().any(|row| row.2) {
-        let ring = r##"<circle cx="15" r="3.4" fill="#ffffff" stroke=""##;
-        let ring = format!(r#"{bar} stroke-dasharray="3 3"/>{ring}{OBSERVED}" stroke-width="1.6"/>"#);
+        let ring = format!(
+            r##"<path d="M0 0h30" stroke="{UNKNOWN}" stroke-width="2" stroke-opacity="0.6"/><circle cx="15" r="3.2" fill="#ffffff" stroke="{UNKNOWN}" stroke-width="1.6"/>"##
+        );
         keys.push((ring, "choices say nothing: as the population".to_owned()));
     }
     if band {

@@ -113,12 +113,15 @@ pub(crate) fn profile(title: &str, subtitle: &str, x_title: &str, profiles: &[Pr
         some = true;
         let mut inside: Vec<_> = profile.points().filter(|p| (a..=b).contains(&p.0) && p.1 >= -cut).collect();
         inside.sort_by(|a, b| a.0.total_cmp(&b.0));
-        let furthest = if usable(b) { b } else { plot.x.range.to };
+        // Without an upper end it is shaded as far as the curve goes.
+        let furthest = if usable(b) { b } else { inside.last().map_or(a, |p| p.0) };
         let ends = [(a, -cut)].into_iter().chain(inside).chain([(furthest, -cut)]);
         let around = plot.places(ends);
         areas += &format!(r#"<path d="M{}z" fill="{colour}" fill-opacity="0.14"/>"#, around.join("L"));
         let Some(y) = plot.y.at(-cut) else { continue };
-        for x in [a, b].into_iter().filter_map(|end| plot.x.at(end)) {
+        // The boundary is no end that the data set.
+        let ends = [a, b].into_iter().filter(|end| *end != profile.maximum);
+        for x in ends.filter_map(|end| plot.x.at(end)) {
             if (left..=right).contains(&x) {
                 lines += &format!(
                     r#"<path d="M{x:.2} {:.2}v10m0 -5V{bottom:.2}" fill="none" stroke="{colour}" stroke-width="1.3"/>"#,
