@@ -9,12 +9,12 @@ pub(crate) struct Series(pub(crate) Family);
 
 /// Told apart by colour, by dashes and by shape, so that any one of them is enough.
 #[derive(Debug)]
-struct Style {
-    colour: &'static str,
+pub(super) struct Style {
+    pub(super) colour: &'static str,
     /// Attribute of a line.
-    dash: &'static str,
+    pub(super) dash: &'static str,
     /// Path around the place.
-    head: &'static str,
+    pub(super) head: &'static str,
 }
 
 /// In the order of [`Family::ALL`]; with more families than styles they begin again.
@@ -46,7 +46,7 @@ impl Series {
         Self::all().position(|series| series == self).unwrap_or_default()
     }
 
-    fn style(self) -> &'static Style {
+    pub(super) fn style(self) -> &'static Style {
         &STYLES[self.place() % STYLES.len()]
     }
 
@@ -80,16 +80,20 @@ impl Series {
 
     /// A line through the points, from left to right.
     pub(super) fn line(self, plot: &Plot, points: impl IntoIterator<Item = (f64, f64)>) -> String {
-        let mut points: Vec<_> = points.into_iter().collect();
-        points.sort_by(|a, b| a.0.total_cmp(&b.0));
-        let mut places = plot.places(points);
-        if let [only] = &places[..] {
-            places.push(only.clone());
-        }
-        if places.is_empty() {
-            return String::new();
-        }
-        let stroke = self.stroke();
-        format!(r#"<path d="M{}" stroke-linejoin="round" {stroke}/>"#, places.join("L"))
+        line(plot, points, &self.stroke())
     }
+}
+
+/// A line through the points, from left to right, with the attributes `stroke`.
+pub(super) fn line(plot: &Plot, points: impl IntoIterator<Item = (f64, f64)>, stroke: &str) -> String {
+    let mut points: Vec<_> = points.into_iter().collect();
+    points.sort_by(|a, b| a.0.total_cmp(&b.0));
+    let mut places = plot.places(points);
+    if let [only] = &places[..] {
+        places.push(only.clone());
+    }
+    if places.is_empty() {
+        return String::new();
+    }
+    format!(r#"<path d="M{}" stroke-linejoin="round" {stroke}/>"#, places.join("L"))
 }
