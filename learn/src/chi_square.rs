@@ -3,7 +3,7 @@
 use prefstrength::Gamma;
 use prefstrength::math::normal_cdf;
 
-/// P((χ²_f − f)/√(2f) ≥ z): of a variable of mean 0, variance 1 and skewness √(8/f); for a large f it is the normal one.
+/// P((χ²_f − f)/√(2f) ≥ z): of mean 0, variance 1 and skewness √(8/f); for a large f it is the normal one.
 pub(crate) fn upper_tail(f: f64, z: f64) -> f64 {
     let at = f + z * (2.0 * f).sqrt();
     match f {

@@ -64,10 +64,10 @@ impl Local {
     }
 }
 
-/// Score test of the parameter, with the policy (or the mean) as nuisance, and ε where it is positive: at ε = 0 it is at
-/// the end of its range. `rows` stand at the fit of that null model. Of a fit with a ridge, the nuisances go one step of
-/// Newton's method without it first, as in the test of v = 0 at plain DPO. The outer variance is by squares of the
-/// efficient scores, summed within groups first if rows have groups. `None` where the information is singular or
+/// Score test of the parameter, with the policy (or the mean) as nuisance, and ε where it is positive: at ε = 0 it is
+/// at the end of its range. `rows` stand at the fit of that null model. Of a fit with a ridge, the nuisances go one
+/// step of Newton's method without it first, as in the test of v = 0 at plain DPO. The outer variance is by squares of
+/// the efficient scores, summed within groups first if rows have groups. `None` where the information is singular or
 /// something overflows.
 pub(crate) fn test_beyond(
     rows: &mut dyn Rows,
@@ -105,8 +105,8 @@ pub(crate) fn test_beyond(
     Ok(if alternative == Alternative::Spread { test } else { test.map(ScoreTest::two_sided) })
 }
 
-/// A step of Newton's method without the ridge from a fit with one; then there is no ridge any more. The ε and the ridge
-/// at which to go on.
+/// A step of Newton's method without the ridge from a fit with one; then there is no ridge any more. The ε and the
+/// ridge at which to go on.
 pub(crate) fn step_without_ridge(
     rows: &mut dyn Rows,
     epsilon: f64,

@@ -20,8 +20,7 @@ use prefstrength::Lapse;
 /// ```
 /// use prefstrength::Family;
 /// use prefstrength_learn::{self as learn, Choices, LearnError, Options};
-/// // Nineteen of twenty choices go with the margin, whatever its size: label noise or a spread, says the test of
-/// // today, and not plain DPO.
+/// // Nineteen of twenty choices go with the margin, whatever its size: a spread, says the test at plain DPO.
 /// let margins: Vec<f64> = (0..4000).map(|i| f64::from(i % 37 + 1) * if i % 20 > 0 { 0.2 } else { -0.2 }).collect();
 /// let fixed = learn::heterogeneity(&margins[..], &Options::default())?;
 /// assert!(fixed.score.z > 5.0);
@@ -121,11 +120,11 @@ impl<'a> Choices<'a> {
         self.with_rows(Some(items), None, test_items)
     }
 
-    /// v = 0 against v > 0 with a lapse, P = ε + (1 − 2ε)E\[σ(βx)\]: is there a spread beyond label noise? At the fit of
-    /// `Fixed` with ε, both of which are nuisances; at ε = 0, the end of its range, x alone.
+    /// v = 0 against v > 0 with a lapse, P = ε + (1 − 2ε)E\[σ(βx)\]: is there a spread beyond label noise? At the fit
+    /// of `Fixed` with ε, both of which are nuisances; at ε = 0, the end of its range, x alone.
     ///
-    /// P_v = (1 − 2ε)·½x²σσ̄(1 − 2σ), and the expected information is Σ w P_aP_b/(P(1 − P)) with nuisances profiled out.
-    /// One-sided.
+    /// P_v = (1 − 2ε)·½x²σσ̄(1 − 2σ), and the expected information is Σ w P_aP_b/(P(1 − P)) with nuisances profiled
+    /// out. One-sided.
     ///
     /// # Errors
     /// [`LearnError::Param`] unless 0 ≤ ε < ½.
@@ -134,8 +133,8 @@ impl<'a> Choices<'a> {
         self.test_alternative(epsilon, Alternative::Spread, None)
     }
 
-    /// γ = 1 of the margin sign(x)|x|^γ at plain DPO, two-sided: z below 0 where large margins tell less than plain DPO
-    /// says (γ < 1, concave). P_γ = σσ̄·x ln|x|.
+    /// γ = 1 of the margin sign(x)|x|^γ at plain DPO, two-sided: z below 0 where large margins tell less than plain
+    /// DPO says (γ < 1, concave). P_γ = σσ̄·x ln|x|.
     ///
     /// # Errors
     /// [`LearnError::NotFinite`] where margins overflow.

@@ -24,9 +24,9 @@ const KEPT: usize = 1 << 18;
 /// ½\[(ΣX)² − Σc\] = Σ ½x²q(1 − 2p) + Σ over t < t' of XₜXₜ'
 ///
 /// The first part is *within* choices, the test of [`Comparison::score`](crate::Comparison::score); the second one is
-/// *between* them: it is large where those who go against the margin once do so again. They are uncorrelated, and their
-/// sum is the test of a *panel*. Between needs no spread within single choices: where β is drawn once for each person it
-/// is by far the stronger.
+/// *between* them: it is large where those who go against the margin once do so again. They are uncorrelated, and
+/// their sum is the test of a *panel*. Between needs no spread within single choices: where β is drawn once for each
+/// person it is by far the stronger.
 ///
 /// * Expected information: within as in [`ScoreTest`]; between Σ over persons of Σ over t < t' of cₜcₜ', whatever w is.
 ///   The sum of both for the panel.
@@ -34,8 +34,8 @@ const KEPT: usize = 1 << 18;
 ///   fewer than [`GROUPS`] persons (between: who count).
 /// * p of the between tests is under a χ² with the skewness of the sum; the normal one of the others is too small
 ///   where there are few persons. p_outer is normal.
-/// * That w is an estimate lowers z a little, by at most about (parameters)/√(2·groups): with few persons the test finds
-///   less, not more.
+/// * That w is an estimate lowers z a little, by at most about (parameters)/√(2·groups): with few persons the test
+///   finds less, not more.
 /// * People who prefer the opposite, or whose tastes differ, trip the between test as well: "people differ", not
 ///   "strength differs". [`features`](Self::features) asks the same of every feature by itself, X = fⱼq: tastes differ
 ///   where these are larger than that of the scale. Hess and Rose, Can scale and coefficient heterogeneity be
@@ -109,11 +109,11 @@ impl PeopleTests {
     /// # use prefstrength::Family;
     /// # use prefstrength_learn::{self as learn, Choices, LearnError};
     /// let margins: Vec<f64> = (0..400).map(|i| f64::from(i % 9) - 3.0).collect();
-    /// let groups: Vec<u32> = (0..400).map(|i| i / 8).collect();
+    /// let groups: Vec<u32> = (0..400).map(|i| i / 20).collect();
     /// let fixed = learn::fit(Family::Fixed, &margins[..], &learn::Options::default())?;
     /// let choices = Choices::of_margins(&margins, None, fixed.strength.mean())?.with_groups(&groups)?;
     /// let tests = choices.test_people()?.expect("enough people");
-    /// // By the averages, where persons have equally many choices of equal information.
+    /// // About what the averages say, were all choices of equal information.
     /// let about = 6.18 / (0.3_f64.powi(4) * tests.mean_pairs * tests.mean_c.powi(2));
     /// assert!((tests.groups_needed(0.3) / about - 1.0).abs() < 0.1);
     /// # Ok::<(), LearnError>(())
@@ -305,7 +305,7 @@ impl Choice {
 /// What different choices of one unit have in common: elementary symmetric sums eₖ of X, of its variances c and of its
 /// third moments m, added up without the cancellation of ½\[(ΣX)² − ΣX²\].
 ///
-/// A choice of weight w comes in as (1 + Xs)^w, the generating function of w choices; a part of one as the beginning of it.
+/// A choice of weight w comes in as (1 + Xs)^w, the generating function of w choices; a part of one has no pairs.
 #[derive(Clone, Copy, Debug, Default)]
 pub(super) struct Cross {
     x: [f64; 2],
