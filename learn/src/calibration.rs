@@ -2,8 +2,8 @@
 
 use crate::data::margins::{CHUNK, Margins, visit_elements};
 use crate::error::{LearnError, check_length};
+use crate::model::ChoiceCurve;
 use crate::prepared::Prepared;
-use prefstrength::AnyStrength;
 use prefstrength::batch::Rows;
 use std::collections::BTreeMap;
 
@@ -39,7 +39,7 @@ const Z: f64 = 1.959_963_984_540_054;
 #[derive(Clone, Debug, PartialEq)]
 #[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
 pub struct Calibration {
-    strengths: Vec<AnyStrength>,
+    curves: Vec<ChoiceCurve>,
     cells: BTreeMap<u32, Cell>,
 }
 
@@ -96,21 +96,25 @@ pub struct CalibrationBin {
     pub observed: f64,
     /// A 95 % interval of it, by E. B. Wilson (1927), of (Σw)²/Σw² independent choices.
     pub interval: [f64; 2],
-    /// The share that every p(β) predicts.
+    /// The share that every model predicts.
     pub predicted: Vec<f64>,
 }
 
 impl Calibration {
-    /// Goes through all margins of a source under every p(β), in one pass.
+    /// Goes through all margins of a source under every p(β), or every model, in one pass.
     ///
     /// # Errors
     /// [`LearnError::Margin`] and [`LearnError::Weight`] for what is not finite, or negative, and errors of the
     /// source.
-    pub fn measure(strengths: &[AnyStrength], mut margins: impl Margins) -> Result<Self, LearnError> {
-        let losses: Vec<Prepared> = strengths.iter().map(|strength| Prepared::of(strength, CHUNK)).collect();
-        let mut nll = vec![vec![0.0; CHUNK]; strengths.len()];
-        let (mut sizes, mut first) = (Vec::with_capacity(CHUNK), 0);
-        let mut all = Self { strengths: strengths.to_vec(), cells: BTreeMap::new() };
+    pub fn measure<C: Copy + Into<ChoiceCurve>>(
+        curves: &[C],
+        mut margins: impl Margins,
+    ) -> Result<Self, LearnError> {
+        let curves: Vec<ChoiceCurve> = curves.iter().map(|&curve| curve.into()).collect();
+        let losses: Vec<Prepared> = curves.iter().map(|curve| Prepared::new(curve, CHUNK)).collect();
+        let mut nll = vec![vec![0.0; CHUNK]; curves.len()];
+        let (mut sizes, mut bent, mut first) = (Vec::with_capacity(CHUNK), Vec::new(), 0);
+        let mut all = Self { curves, cells: BTreeMap::new() };
         margins.for_each(&mut |margins, weights| {
             check_length("weights", weights, margins.len())?;
             for start in (0..margins.len()).step_by(CHUNK) {
@@ -119,7 +123,8 @@ impl Calibration {
                 sizes.clear();
                 sizes.extend(margins.iter().map(|d| d.abs()));
                 for (loss, nll) in losses.iter().zip(&mut nll) {
-                    loss.evaluate(&sizes, None, Rows::new().nll(&mut nll[..sizes.len()]))?;
+                    let counting = loss.bend(&sizes, &mut bent);
+                    loss.evaluate(counting, None, Rows::new().nll(&mut nll[..sizes.len()]))?;
                 }
                 visit_elements(first, margins, weights, |i, d, w| {
                     if d == 0.0 {
@@ -164,7 +169,7 @@ impl Calibration {
     /// # Ok::<(), LearnError>(())
     /// ```
     pub fn merge(&mut self, other: &Self) -> Result<(), LearnError> {
-        if self.strengths != other.strengths {
+        if self.curves != other.curves {
             return Err(LearnError::OtherStrength);
         }
         for (&key, cell) in &other.cells {
@@ -173,10 +178,10 @@ impl Calibration {
         Ok(())
     }
 
-    /// The p(β), in the order of [`CalibrationBin::predicted`].
+    /// The models, in the order of [`CalibrationBin::predicted`].
     #[must_use]
-    pub fn strengths(&self) -> &[AnyStrength] {
-        &self.strengths
+    pub fn curves(&self) -> &[ChoiceCurve] {
+        &self.curves
     }
 
     /// At most `most` bins of about equal weight, from small to large margins; fewer where many margins have one
