@@ -84,8 +84,8 @@ impl LikelihoodRatio {
 pub struct Comparison<F> {
     /// The fit of every family.
     pub fits: PerFamily<F>,
-    /// The score test at plain DPO.
-    pub score: ScoreTest,
+    /// The score test at plain DPO; `None` where that is a coin's, [`FitStatus::MeanZero`]: v says nothing at mean 0.
+    pub score: Option<ScoreTest>,
     /// The options.
     pub options: Options,
 }

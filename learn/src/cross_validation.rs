@@ -5,7 +5,7 @@ use crate::error::LearnError;
 use crate::options::Options;
 use crate::prepared::Prepared;
 use crate::status::FitStatus;
-use crate::train::{Trained, Training};
+use crate::train::{Trained, train_all_weighted};
 use prefstrength::batch::{Batch, Rows};
 use prefstrength::{Family, PerFamily};
 use std::collections::BTreeMap;
@@ -74,8 +74,7 @@ pub fn cross_validate(pairs: &Pairs, options: &Options, folds: u32) -> Result<Cr
     for out in 0..folds {
         let weights: Vec<f64> =
             (0..pairs.len()).map(|i| if fold(i) == out { 0.0 } else { whole(i) }).collect();
-        let trained = Training::new(pairs, Some(&weights), options)
-            .and_then(|training| training.train_all())
+        let trained = train_all_weighted(pairs, Some(&weights), options)
             .map_err(|error| LearnError::Fold { fold: out, error: Box::new(error) })?;
         let (trained, _) = trained;
         let base = compute_losses(pairs, &trained[Family::Fixed])?;

@@ -3,8 +3,9 @@
 use crate::compare::{Comparison, Fitted};
 use crate::data::margins::Margins;
 use crate::data::scan::Scanned;
-use crate::descent::{Baseline, STARTS, Solution, classify, descend, find_minima, least, least_gain};
+use crate::descent::{Baseline, Solution, classify, descend, find_minima, least, least_gain};
 use crate::error::LearnError;
+use crate::margin_starts::{start_fixed, usual_starts};
 use crate::objective::margins::{MarginLoss, strength_at};
 use crate::options::Options;
 use crate::prepared::has_spread;
@@ -38,7 +39,7 @@ pub struct Fit {
     pub family: Family,
     /// What became of the spread; a fit is one at `Fixed`, `Boundary` and `Interior`.
     pub status: FitStatus,
-    /// p(β).
+    /// p(β); at [`FitStatus::MeanZero`] that of `Fixed` with β = 0, whatever the family.
     pub strength: AnyStrength,
     /// Σ w ln E\[σ(βD)\] there, without the penalty.
     pub log_likelihood: f64,
@@ -124,28 +125,36 @@ pub fn fit(family: Family, margins: impl Margins, options: &Options) -> Result<F
 /// Fits all families to margins and tests whether the spread of β is real.
 ///
 /// # Errors
-/// As [`fit`] of any family; [`LearnError::MeanVanishes`] where `Fixed` has no maximum, Σ wD ≤ 0,
-/// and [`LearnError::OneSize`] also for margins whose sizes differ too little to say anything about a spread.
+/// As [`fit`] of any family, but for two things: where Σ wD ≤ 0, which one large margin on the wrong side can do,
+/// `Fixed` is reported at the mean 0 with [`FitStatus::MeanZero`] and without a score test, and so is every family that
+/// does no better than a coin; [`LearnError::MeanVanishes`] only where none does. There p(LR) is against a coin, and
+/// an approximation. [`LearnError::OneSize`] also for margins whose sizes differ too little to say anything about
+/// a spread.
 ///
 /// ```
 /// use prefstrength::Family;
 /// use prefstrength_learn::{self as learn, LearnError, Options};
 /// let margins: Vec<f64> = (0..4000).map(|i| f64::from(i % 40 + 1) * if i % 4 < 3 { 0.2 } else { -0.2 }).collect();
 /// let comparison = learn::heterogeneity(&margins[..], &Options { max_cv: 3.0, ..Options::default() })?;
-/// println!("z = {}, p = {}; {}", comparison.score.z, comparison.score.p, comparison.verdict());
+/// if let Some(score) = comparison.score {
+///     println!("z = {}, p = {}; {}", score.z, score.p, comparison.verdict());
+/// }
 /// for (family, fit) in comparison.fits.iter() {
 ///     println!("{family}: {} with cv {}", fit.log_likelihood, fit.strength.cv());
 /// }
 /// if let Some(lr) = comparison.likelihood_ratio(Family::Gamma) {
 ///     println!("Gamma: LR = {}, p = {}", lr.statistic, lr.p);
 /// }
-/// # assert!(comparison.score.z > 5.0 && comparison.score.p < 1e-6);
+/// # assert!(comparison.score.is_some_and(|score| score.z > 5.0 && score.p < 1e-6));
 /// # Ok::<(), LearnError>(())
 /// ```
 pub fn heterogeneity(margins: impl Margins, options: &Options) -> Result<Comparison<Fit>, LearnError> {
     let mut fitting = Fitting::new(margins, options, true)?;
+    if !fitting.data.rising {
+        return Ok(Comparison { fits: fitting.fit_beside_coin()?, score: None, options: *options });
+    }
     let fixed = fitting.fit_fixed()?;
-    let score = test_margins(&mut fitting.data, fixed.ln_mean.exp())?;
+    let score = Some(test_margins(&mut fitting.data, fixed.ln_mean.exp())?);
     let fits = PerFamily::try_from_fn(|family| match has_spread(family) {
         true => fitting.fit_spread(family, Some(&fixed)),
         false => Ok(fixed.fit),
@@ -184,12 +193,11 @@ impl<'a, M: Margins> Fitting<'a, M> {
     }
 
     fn fit_fixed(&mut self) -> Result<FixedFit, LearnError> {
-        let ([first, second], limit) = (self.data.moments, self.options.max_iterations);
-        if first <= 0.0 {
+        let limit = self.options.max_iterations;
+        if !self.data.rising {
             return Err(LearnError::MeanVanishes);
         }
-        // Newton's first step from mean 0.
-        let start = (2.0 * first / second).ln();
+        let start = start_fixed(&mut self.data)?;
         let found = descend(&mut self.loss(Family::Fixed, start), vec![start, 0.0], 0.0, limit, &[])?;
         let solution = found.ok_or(LearnError::MeanVanishes)?;
         let converged = solution.converged && solution.hessian.is_some();
@@ -199,13 +207,42 @@ impl<'a, M: Margins> Fitting<'a, M> {
         Ok(FixedFit { fit: self.finish(Family::Fixed, status, &solution)?, ln_mean: point.y[0], baseline })
     }
 
+    /// Where plain DPO is a coin's: every family that does better, and the coin for those that do not.
+    fn fit_beside_coin(&mut self) -> Result<PerFamily<Fit>, LearnError> {
+        let fits = PerFamily::try_from_fn(|family| match has_spread(family) {
+            true => match self.fit_spread(family, None) {
+                Err(LearnError::MeanVanishes) => self.coin(family),
+                other => other,
+            },
+            false => self.coin(family),
+        })?;
+        let none_better = fits.values().all(|fit| fit.status == FitStatus::MeanZero);
+        if none_better { Err(LearnError::MeanVanishes) } else { Ok(fits) }
+    }
+
+    /// Mean 0, which is one p(β) for all families.
+    fn coin(&self, family: Family) -> Result<Fit, LearnError> {
+        Ok(Fit {
+            family,
+            status: FitStatus::MeanZero,
+            strength: AnyStrength::from_mean_v(Family::Fixed, 0.0, 0.0)?,
+            log_likelihood: -self.data.weight * core::f64::consts::LN_2,
+            penalty: 0.0,
+            errors: StandardErrors::default(),
+            gradient: 0.0,
+            iterations: 0,
+            number: self.data.number,
+            weight: self.data.weight,
+        })
+    }
+
     fn fit_spread(&mut self, family: Family, fixed: Option<&FixedFit>) -> Result<Fit, LearnError> {
         let (cap, limit, prior) = (self.options.max_cv.asinh(), self.options.max_iterations, self.prior);
         let ln_u = match fixed {
             Some(fixed) => fixed.ln_mean,
             None => -self.data.mean_ln_size()?,
         };
-        let mut starts = usual_starts(ln_u, cap);
+        let mut starts = usual_starts(ln_u, cap, self.data.ln_typical);
         if let Some(mut sample) = self.data.draw_sample()? {
             // The penalty of all margins, in proportion to those of the sample.
             let prior = prior * (sample.weight / self.data.weight);
@@ -256,11 +293,6 @@ impl<'a, M: Margins> Fitting<'a, M> {
     }
 }
 
-/// Starts (ln u, s) with one scale.
-fn usual_starts(ln_u: f64, cap: f64) -> Vec<Vec<f64>> {
-    STARTS.iter().map(|s| vec![ln_u, s.min(0.9 * cap)]).collect()
-}
-
 /// The minima for margins at hand, as (u, s) in their units, |s| up to the cap.
 pub(crate) fn find_margin_minima(
     family: Family,
@@ -269,8 +301,9 @@ pub(crate) fn find_margin_minima(
 ) -> Result<Vec<(f64, f64)>, LearnError> {
     let mut data = Scanned::new(margins)?;
     let (cap, reference, scale) = (options.max_cv.asinh(), -data.mean_ln_size()?, data.scale);
+    let starts = usual_starts(reference, cap, data.ln_typical);
     let mut loss = MarginLoss { data: &mut data, family, prior: 0.0, reference };
-    let found = find_minima(&mut loss, usual_starts(reference, cap), cap, options.max_iterations)?;
+    let found = find_minima(&mut loss, starts, cap, options.max_iterations)?;
     Ok(found.iter().map(|f| (f.point.y[0].exp() * scale, f.point.s())).collect())
 }
 
@@ -297,6 +330,8 @@ fn standard_errors(status: FitStatus, solution: &Solution) -> StandardErrors {
                 cv: of_s.map(|e| e * s.cosh()),
             }
         }
-        FitStatus::Boundary | FitStatus::Unbounded | FitStatus::NotConverged => StandardErrors::default(),
+        FitStatus::MeanZero | FitStatus::Boundary | FitStatus::Unbounded | FitStatus::NotConverged => {
+            StandardErrors::default()
+        }
     }
 }

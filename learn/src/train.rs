@@ -3,23 +3,30 @@
 use crate::cholesky::{Cholesky, dot};
 use crate::compare::{Comparison, Fitted};
 use crate::data::pairs::{Pairs, total_weight};
+use crate::data::sizes::UsualSizes;
 use crate::descent::{Baseline, Solution, classify, descend, find_minima, least};
 use crate::error::LearnError;
 use crate::objective::pairs::{PairLoss, WeightedPairs, scale};
 use crate::options::Options;
 use crate::prepared::{Prepared, has_spread};
 use crate::score::{ScoreTest, Squares, test_pairs};
-use crate::starts::{find_second_direction, start_along, start_beside};
+use crate::separation::{Rest, Separated};
+use crate::starts::{find_directions, find_fixed_starts, start_along, start_beside};
 use crate::status::FitStatus;
 use core::cell::OnceCell;
 use prefstrength::batch::{Batch, Rows};
 use prefstrength::{AnyStrength, Family, ParamError, PerFamily};
 
+/// Part of the largest change of a margin that counts as none.
+const WRONG_WAY: f64 = 1e-3;
+
 /// Standard errors of a [`Trained`]; `None` where the information is not positive, and where there is no maximum.
 #[derive(Clone, Debug, Default, PartialEq)]
 #[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
 pub struct TrainedErrors {
-    /// Of w, by the observed information (with the penalties' share); at the boundary, at v = 0.
+    /// Of w, by the observed information (with the penalties' share); at the boundary, at v = 0. Infinite for a feature
+    /// that is [`separated`](Trained::separated), stored as null.
+    #[cfg_attr(feature = "serde", serde(with = "crate::separation::infinite_as_null"))]
     pub w: Option<Vec<f64>>,
     /// Of v, likewise.
     pub v: Option<f64>,
@@ -41,8 +48,13 @@ pub struct Trained {
     pub status: FitStatus,
     /// p(β); its mean is 1, since its scale is one of w.
     pub strength: AnyStrength,
-    /// The policy: margin = w·f.
+    /// The policy: margin = w·f. Of a feature that is [`separated`](Self::separated), the least weight that makes the
+    /// margin of every pair that it separates 40 or more: there σ is 1 to rounding, and whatever is computed from w
+    /// stays finite.
     pub w: Vec<f64>,
+    /// Features whose weights are infinite, one after the other; all else is the exact limit, to which their pairs
+    /// contribute ln 1 = 0. Empty with a ridge.
+    pub separated: Vec<Separated>,
     /// Σ w ln E\[σ(β w·f)\] there, without penalties.
     pub log_likelihood: f64,
     /// ½λ|w|² + ½cv²/τ².
@@ -85,6 +97,8 @@ impl Fitted for Trained {
 ///   between the scale of w and the spread; damped; the best of the maxima that several starts lead to, along the w of
 ///   `Fixed` and along one that no single pair can bend. Second derivatives are differences of analytic gradients.
 ///   Feature `rayon`: on several threads, the same bits.
+/// * A feature of one sign in all pairs that have it, as a rare dummy may be, has no finite weight: it is named in
+///   [`Trained::separated`], and all else is the maximum in that limit.
 /// * What is found is stationary ([`Trained::gradient`]) and no worse than v = 0; that nothing else is better yet,
 ///   the starts make likely and not certain. It asks for many more pairs than features: with ten pairs a feature, there
 ///   is mostly no maximum.
@@ -93,8 +107,9 @@ impl Fitted for Trained {
 ///
 /// # Errors
 /// [`LearnError`] before anything is fitted: [`LearnError::MaxCv`], [`LearnError::Ridge`],
-/// [`LearnError::PriorCv`]; without a ridge [`LearnError::Collinear`] features and [`LearnError::Separable`] pairs,
-/// which have no maximum; with a spread to learn [`LearnError::OneSize`] where the margins of plain DPO say nothing
+/// [`LearnError::PriorCv`]; without a ridge [`LearnError::Collinear`] features and pairs that
+/// are [`LearnError::Separable`] by several features, or [`LearnError::SeparatedBy`] one, or one after the other, so that
+/// nothing is left, which have no maximum; with a spread to learn [`LearnError::OneSize`] where the margins of plain DPO say nothing
 /// about it.
 ///
 /// ```
@@ -117,13 +132,7 @@ impl Fitted for Trained {
 /// # Ok::<(), LearnError>(())
 /// ```
 pub fn train(family: Family, pairs: &Pairs, options: &Options) -> Result<Trained, LearnError> {
-    let training = Training::new(pairs, None, options)?;
-    let fixed = training.train_fixed()?;
-    if !has_spread(family) {
-        return Ok(fixed.trained);
-    }
-    training.test_score(&fixed)?;
-    training.train_spread(family, &fixed)
+    train_rest(pairs, None, options, |training| training.train(family), |whole, trained| whole(trained))
 }
 
 /// [`train`] for all families, and the tests of heterogeneity.
@@ -139,21 +148,62 @@ pub fn train(family: Family, pairs: &Pairs, options: &Options) -> Result<Trained
 ///     [sign * f64::from(i % 40), sign * f64::from(i % 9 - 4)]
 /// });
 /// let comparison = learn::train_all(&Pairs::new(features.collect(), 2)?, &Options::default())?;
-/// println!("{}: score test z = {}, p = {}", comparison.verdict(), comparison.score.z, comparison.score.p);
+/// println!("{}: score test {:?}", comparison.verdict(), comparison.score);
 /// # assert!(comparison.fits[Family::Fixed].log_likelihood < 0.0);
 /// # Ok::<(), LearnError>(())
 /// ```
 pub fn train_all(pairs: &Pairs, options: &Options) -> Result<Comparison<Trained>, LearnError> {
-    let (fits, score) = Training::new(pairs, None, options)?.train_all()?;
-    Ok(Comparison { fits, score, options: *options })
+    let (fits, score) = train_all_weighted(pairs, None, options)?;
+    Ok(Comparison { fits, score: Some(score), options: *options })
+}
+
+/// Every family, and the score test, with `weights` instead of the pairs' own.
+pub(crate) fn train_all_weighted(
+    pairs: &Pairs,
+    weights: Option<&[f64]>,
+    options: &Options,
+) -> Result<(PerFamily<Trained>, ScoreTest), LearnError> {
+    let expand = |whole: &dyn Fn(Trained) -> Trained, (fits, score): (PerFamily<Trained>, ScoreTest)| {
+        (fits.map(|_, trained| whole(trained)), score)
+    };
+    train_rest(pairs, weights, options, |training| training.train_all(), expand)
+}
+
+/// `work` on what single features leave unseparated; `expand` says where fits are in what it made, which are to be fits
+/// of the whole.
+fn train_rest<R>(
+    pairs: &Pairs,
+    weights: Option<&[f64]>,
+    options: &Options,
+    work: impl Fn(&Training<'_>) -> Result<R, LearnError>,
+    expand: impl Fn(&dyn Fn(Trained) -> Trained, R) -> R,
+) -> Result<R, LearnError> {
+    options.check()?;
+    // With a ridge every weight has its maximum.
+    let rest = if options.ridge == 0.0 { Rest::new(pairs, weights)? } else { None };
+    let Some(rest) = rest else { return work(&Training::new(pairs, weights, options)?) };
+    let found = Training::new(&rest.pairs, None, options).and_then(|training| work(&training));
+    let whole = |trained: Trained| Trained {
+        w: rest.expand_weights(pairs, &trained.w),
+        separated: rest.separated.clone(),
+        errors: TrainedErrors {
+            w: trained.errors.w.as_ref().map(|w| rest.expand_errors(pairs.dim(), w)),
+            ..trained.errors
+        },
+        number: rest.number,
+        weight: rest.weight,
+        ..trained
+    };
+    found.map(|found| expand(&whole, found)).map_err(|error| rest.translate(error))
 }
 
 /// Pairs, weights and options that have been looked through.
-pub(crate) struct Training<'a> {
+struct Training<'a> {
     data: WeightedPairs<'a>,
     options: &'a Options,
     /// 1/τ².
     prior: f64,
+    usual: UsualSizes,
     /// Of lengths of w.
     metric: Cholesky,
     weight: f64,
@@ -163,28 +213,35 @@ pub(crate) struct Training<'a> {
 struct FixedTrained {
     trained: Trained,
     baseline: Baseline,
-    /// Another policy to start from, made when it is first asked for.
-    direction: OnceCell<Option<Vec<f64>>>,
+    /// Other policies to start from, made when they are first asked for.
+    directions: OnceCell<Vec<Vec<f64>>>,
 }
 
 impl<'a> Training<'a> {
     /// `weights` instead of the pairs' own.
-    pub(crate) fn new(
-        pairs: &'a Pairs,
-        weights: Option<&'a [f64]>,
-        options: &'a Options,
-    ) -> Result<Self, LearnError> {
+    fn new(pairs: &'a Pairs, weights: Option<&'a [f64]>, options: &'a Options) -> Result<Self, LearnError> {
         let prior = options.check()?;
         let data = WeightedPairs::new(pairs, weights);
         let weight = match data.weights() {
             Some(weights) => total_weight(weights)?,
             None => pairs.len() as f64,
         };
-        Ok(Self { metric: data.metric(options.ridge)?, data, options, prior, weight })
+        let rows = || pairs.rows().enumerate().map(|(i, f)| (f, data.weight(i)));
+        let usual = UsualSizes::measure(rows, pairs.dim());
+        Ok(Self { metric: data.metric(options.ridge, &usual)?, usual, data, options, prior, weight })
+    }
+
+    fn train(&self, family: Family) -> Result<Trained, LearnError> {
+        let fixed = self.train_fixed()?;
+        if !has_spread(family) {
+            return Ok(fixed.trained);
+        }
+        self.test_score(&fixed)?;
+        self.train_spread(family, &fixed)
     }
 
     /// Every family, and the score test.
-    pub(crate) fn train_all(&self) -> Result<(PerFamily<Trained>, ScoreTest), LearnError> {
+    fn train_all(&self) -> Result<(PerFamily<Trained>, ScoreTest), LearnError> {
         let fixed = self.train_fixed()?;
         let score = self.test_score(&fixed)?;
         let fits = PerFamily::try_from_fn(|family| match has_spread(family) {
@@ -204,19 +261,20 @@ impl<'a> Training<'a> {
     }
 
     fn train_fixed(&self) -> Result<FixedTrained, LearnError> {
-        let (start, limit) = (vec![0.0; self.data.pairs.dim() + 1], self.options.max_iterations);
-        let found = descend(&mut self.loss(Family::Fixed, 0.0), start, 0.0, limit, &[])?;
-        let solution = found.ok_or(LearnError::Separable)?;
-        let (u, _) = solution.point.split();
-        // The loss is convex, and has a minimum unless a direction of w separates the pairs.
-        let separable = self.data.counting_rows().all(|f| dot(u, f) >= 0.0);
-        if self.options.ridge == 0.0 {
-            let zero = u.iter().all(|&u| u == 0.0);
-            // Out of iterations is another matter.
-            let astray = !solution.converged && solution.iterations < limit;
-            if astray || (separable && !zero) {
-                return Err(LearnError::Separable);
+        let (mut loss, limit) = (self.loss(Family::Fixed, 0.0), self.options.max_iterations);
+        let mut found: Option<Solution> = None;
+        // The loss is convex: from wherever the search converges there is no other minimum.
+        for start in find_fixed_starts(&self.data, &self.usual, self.options.ridge) {
+            let here = descend(&mut loss, start, 0.0, limit, &[])?;
+            found = least(found.into_iter().chain(here).collect());
+            if found.as_ref().is_some_and(|found| found.converged) {
+                break;
             }
+        }
+        let solution = found.ok_or(LearnError::Separable)?;
+        // There is a minimum unless a direction of w separates the pairs.
+        if self.options.ridge == 0.0 && self.is_separable(&solution) {
+            return Err(LearnError::Separable);
         }
         let status = if solution.converged { FitStatus::Fixed } else { FitStatus::NotConverged };
         let baseline = Baseline {
@@ -225,14 +283,35 @@ impl<'a> Training<'a> {
             falling: solution.point.d_v >= 0.0,
         };
         let trained = self.finish(Family::Fixed, status, &solution)?;
-        Ok(FixedTrained { trained, baseline, direction: OnceCell::new() })
+        Ok(FixedTrained { trained, baseline, directions: OnceCell::new() })
+    }
+
+    /// Whether the policy that a search ended with, or the direction that it was going in, puts no pair the wrong way
+    /// round.
+    fn is_separable(&self, solution: &Solution) -> bool {
+        let (u, _) = solution.point.split();
+        let zero = u.iter().all(|&u| u == 0.0);
+        if !zero && self.data.counting_rows().all(|f| dot(u, f) >= 0.0) {
+            return true;
+        }
+        // Out of iterations is another matter.
+        if solution.converged || solution.iterations >= self.options.max_iterations {
+            return false;
+        }
+        // Without curvature there is a direction in which nothing changes any more.
+        let Some(hessian) = &solution.hessian else { return true };
+        let mut step = scale(&solution.point.gradient[..u.len()], -1.0);
+        hessian.solve(&mut step);
+        let along: Vec<f64> = self.data.counting_rows().map(|f| dot(&step, f)).collect();
+        let largest = along.iter().fold(0.0, |most: f64, x| most.max(x.abs()));
+        along.iter().all(|&x| x >= -WRONG_WAY * largest)
     }
 
     fn train_spread(&self, family: Family, fixed: &FixedTrained) -> Result<Trained, LearnError> {
         let (cap, w) = (self.options.max_cv.asinh(), &fixed.trained.w);
-        let other = fixed.direction.get_or_init(|| find_second_direction(&self.data, &self.metric));
+        let others = fixed.directions.get_or_init(|| find_directions(&self.data, &self.metric, &self.usual));
         let mut starts = start_beside(w, cap);
-        for w in [Some(w), other.as_ref()].into_iter().flatten() {
+        for w in std::iter::once(w).chain(others) {
             starts.extend(start_along(&self.data, w, family, self.options.max_cv));
         }
         let mut loss = self.loss(family, self.metric.square(w).sqrt());
@@ -256,6 +335,7 @@ impl<'a> Training<'a> {
             status,
             strength: AnyStrength::from_mean_v(family, 1.0, point.v())?,
             w: scale(u, s.cosh()),
+            separated: Vec::new(),
             log_likelihood: -point.nll,
             penalty: point.value - point.nll,
             errors: self.standard_errors(family, status, found)?,
@@ -279,7 +359,9 @@ impl<'a> Training<'a> {
         let free = match status {
             FitStatus::Fixed => d,
             FitStatus::Interior => d + 1,
-            FitStatus::Boundary | FitStatus::Unbounded | FitStatus::NotConverged => return Ok(none),
+            FitStatus::MeanZero | FitStatus::Boundary | FitStatus::Unbounded | FitStatus::NotConverged => {
+                return Ok(none);
+            }
         };
         let w = u.iter().enumerate().map(|(i, u)| {
             let mut a = vec![0.0; free];
