@@ -417,6 +417,50 @@ fn what_a_policy_cannot_learn_is_said() {
     );
 }
 
+/// One large margin makes a coin of plain DPO, which is said, and the rest goes on.
+#[test]
+fn a_coin_beside_a_spread_is_reported() {
+    let place = Place::new();
+    place.file("margins.csv", include_str!("../../learn/tests/data/fit_outlier.csv"));
+    let report = place.json("fit margins.csv --weight w --svg pictures");
+    assert_eq!(report["score_test"], Value::Null);
+    let (fixed, gamma) = (family(&report, "Fixed"), family(&report, "Gamma"));
+    assert!(fixed["spread"] == "MeanZero" && fixed["mean"] == 0.0 && fixed["is_maximum"] == true);
+    within(number(&gamma["log_likelihood"]), -78.37409, 1e-5);
+    within(number(&gamma["mean"]), 1.86228, 1e-5);
+    contains(
+        &place.text("fit margins.csv --weight w"),
+        &["no score test: plain DPO does no better than a coin"],
+    );
+    for name in names(&place.path("pictures")) {
+        let picture = fs::read_to_string(place.path("pictures").join(&name)).unwrap();
+        assert!(!picture.contains("NaN") && !picture.contains("inf"), "{name}");
+    }
+}
+
+/// A dummy that few pairs have, all of one sign, and one that all have.
+#[test]
+fn separated_features_are_named() {
+    let place = Place::new();
+    let row = |i: usize| {
+        let x = (i * i % 11) as f64 - 4.0 + 0.1 * (i % 7) as f64;
+        format!("{x},{},{}\n", u8::from(i % 80 == 3), 1 + i % 4)
+    };
+    let rows: String = (0..400).map(row).collect();
+    place.file("pairs.csv", format!("x,rare,always\n{rows}"));
+    let report = place.json("train pairs.csv --features x,rare");
+    for name in ["Fixed", "Gamma"] {
+        let policy = &family(&report, name)["policy"];
+        assert!(policy[0]["separated"].is_null() && policy[1]["separated"] == 5, "{policy}");
+        assert!(number(&policy[1]["weight"]) > 10.0 && policy[1]["error"].is_null());
+    }
+    let text = place.text("train pairs.csv --features x,rare --folds 5");
+    contains(&text, &["rare: has one sign in all 5 pairs that have it", "∞"]);
+    assert!(!text.contains("NaN") && !text.contains("inf"), "{text}");
+    let message = place.refused("train pairs.csv --features x,always");
+    contains(&message, &["the feature `always` has one sign in every pair"]);
+}
+
 #[test]
 fn evaluate_is_complete_or_not_there() {
     let place = Place::new();

@@ -116,7 +116,7 @@ fn print_table(
     if truth.is_some() {
         print_w(out, "truth", &TRUE_W)?;
     }
-    let score = report.score;
+    let Some(score) = report.score else { return Ok(()) };
     let p = probability(score.p);
     writeln!(out, "  score test of heterogeneity (expected information): z = {:.4}, p = {p}", score.z)?;
     if let (Some(z), Some(p)) = (score.z_outer, score.p_outer) {

@@ -146,8 +146,8 @@ pub struct Comparison<F> {
     pub cv: Option<Profile>,
     /// The values of ε that they allow beside plain DPO.
     pub lapse: Option<Profile>,
-    /// The score test at plain DPO.
-    pub score: ScoreTest,
+    /// The score test at plain DPO; `None` where that is a coin's, [`FitStatus::MeanZero`]: v says nothing at mean 0.
+    pub score: Option<ScoreTest>,
     /// The options.
     pub options: Options,
 }

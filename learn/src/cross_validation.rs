@@ -4,7 +4,7 @@ use crate::data::pairs::Pairs;
 use crate::error::LearnError;
 use crate::options::Options;
 use crate::status::FitStatus;
-use crate::train::{Training, compute_losses};
+use crate::train::{compute_losses, train_families};
 use prefstrength::{Family, PerFamily};
 use std::collections::BTreeMap;
 
@@ -72,8 +72,7 @@ pub fn cross_validate(pairs: &Pairs, options: &Options, folds: u32) -> Result<Cr
     for out in 0..folds {
         let weights: Vec<f64> =
             (0..pairs.len()).map(|i| if fold(i) == out { 0.0 } else { whole(i) }).collect();
-        let trained = Training::new(pairs, Some(&weights), options)
-            .and_then(|training| training.train_families())
+        let trained = train_families(pairs, &weights, options)
             .map_err(|error| LearnError::Fold { fold: out, error: Box::new(error) })?;
         let base = compute_losses(pairs, &trained[Family::Fixed])?;
         for (family, trained) in trained.iter() {

@@ -28,8 +28,16 @@ pub enum LearnError {
     /// All margins are 0: every p(β) explains them equally well.
     AllZero,
     /// No margin is negative: the likelihood rises as the mean of β grows, and has no maximum. For pairs: some w
-    /// puts every chosen answer first, or all but the last few by their rounding, and the likelihood rises with |w|.
+    /// of several features puts every chosen answer first, or all but the last few by their rounding, and the
+    /// likelihood rises with |w|.
     Separable,
+    /// Of pairs: each of these features has one sign in every pair that has it at all, once the pairs that have those
+    /// before it are set aside, and nothing is left beside them: the likelihood rises without end with their weights.
+    /// Where something is left the rest is fitted ([`Separated`](crate::Separated)).
+    SeparatedBy {
+        /// Which ones, from 0.
+        features: Vec<usize>,
+    },
     /// The likelihood is largest in the limit of mean 0: no margin is positive, or (for `Fixed`) Σ wD ≤ 0, or
     /// no p(β) that was found does better than a coin.
     MeanVanishes,
@@ -80,6 +88,8 @@ pub enum LearnError {
     /// Such a [`Model`](crate::Model) is not for this function: one β per person asks for
     /// [`fit_people`](crate::fit_people) or groups, and a curved margin has no lapse and no spread beside it.
     Model,
+    /// `1 <= times < ∞` fails.
+    Times,
     /// `2 <= folds`, and no more than there are pairs or groups, fails.
     Folds,
     /// Sums under another p(β) do not add up.
@@ -115,6 +125,15 @@ impl fmt::Display for LearnError {
             Self::AllZero => "all margins are 0, which says nothing about β",
             Self::Separable => {
                 "the chosen answers all have the larger margin, or can be given it: the likelihood rises without end"
+            }
+            Self::SeparatedBy { features } => {
+                f.write_str(if features.len() == 1 { "feature" } else { "features" })?;
+                for (i, feature) in features.iter().enumerate() {
+                    write!(f, "{} {feature}", if i == 0 { "" } else { "," })?;
+                }
+                return f.write_str(
+                    " alone tells every choice: the sign never changes, and the likelihood rises without end",
+                );
             }
             Self::MeanVanishes => "the margins do not predict the choices: the mean of β goes to 0",
             Self::OneSize => "all margins have one size, which says nothing about the spread of β",
@@ -152,6 +171,7 @@ impl fmt::Display for LearnError {
             }
             Self::Curvature => "the curvature of the margin must be finite and positive",
             Self::Model => "this model cannot be fitted here",
+            Self::Times => "the multiple of the usual size must be finite, and 1 or more",
             Self::Folds => "there must be at least 2 folds, and no more than pairs or groups",
             Self::Fold { fold, error } => {
                 return write!(f, "without fold {fold} of the cross-validation: {error}");

@@ -4,14 +4,13 @@ use crate::compare::{Comparison, Fitted, ShapeErrors};
 use crate::covariance::{Covariance, ScoreSums, Variance, root};
 use crate::data::margins::{CHUNK, Margins, visit_elements};
 use crate::data::scan::Scanned;
-use crate::descent::{
-    BENDS, Baseline, ENDS, LAPSES, STARTS, Solution, classify, descend, find_minima, least, least_gain,
-};
+use crate::descent::{Baseline, ENDS, Solution, classify, descend, find_minima, least, least_gain};
 use crate::error::LearnError;
 use crate::limits::GROUPS;
+use crate::margin_starts::{start_fixed, usual_starts};
 use crate::model::{ChoiceCurve, Model, SHAPES};
 use crate::objective::margins::{MarginLoss, curve_at, strength_at};
-use crate::objective::point::{CURVATURE, LAPSE, SPREAD, d_epsilon, epsilon_at, join, r_of};
+use crate::objective::point::{CURVATURE, LAPSE, SPREAD, d_epsilon, join, r_of};
 use crate::options::Options;
 use crate::prepared::{Prepared, has_spread};
 use crate::profile::{Profile, find_profile};
@@ -51,7 +50,7 @@ pub struct Fit {
     pub model: Model,
     /// What became of the spread; a fit is one at `Fixed`, `Boundary` and `Interior`.
     pub status: FitStatus,
-    /// p(β).
+    /// p(β); at [`FitStatus::MeanZero`] that of `Fixed` with β = 0, whatever the family.
     pub strength: AnyStrength,
     /// ε, the share of flipped labels; 0 where none was learned.
     pub lapse: f64,
@@ -175,54 +174,71 @@ pub(crate) fn check_model(model: Model) -> Result<(), LearnError> {
 /// families, and these with flipped labels.
 ///
 /// # Errors
-/// As [`fit`] of any family; [`LearnError::MeanVanishes`] where `Fixed` has no maximum, Σ wD ≤ 0,
-/// and [`LearnError::OneSize`] also for margins whose sizes differ too little to say anything about a spread.
+/// As [`fit`] of any family, but for two things: where Σ wD ≤ 0, which one large margin on the wrong side can do,
+/// `Fixed` is reported at the mean 0 with [`FitStatus::MeanZero`] and without a score test, and so is every model that
+/// does no better than a coin; [`LearnError::MeanVanishes`] only where none does. There p(LR) is against a coin, and
+/// an approximation. [`LearnError::OneSize`] also for margins whose sizes differ too little to say anything about
+/// a spread.
 ///
 /// ```
 /// use prefstrength::Family;
 /// use prefstrength_learn::{self as learn, LearnError, Options};
 /// let margins: Vec<f64> = (0..4000).map(|i| f64::from(i % 40 + 1) * if i % 4 < 3 { 0.2 } else { -0.2 }).collect();
 /// let comparison = learn::heterogeneity(&margins[..], &Options { max_cv: 3.0, ..Options::default() })?;
-/// println!("z = {}, p = {}; {}", comparison.score.z, comparison.score.p, comparison.verdict());
+/// if let Some(score) = comparison.score {
+///     println!("z = {}, p = {}; {}", score.z, score.p, comparison.verdict());
+/// }
 /// for (family, fit) in comparison.fits.iter() {
 ///     println!("{family}: {} with cv {}", fit.log_likelihood, fit.strength.cv());
 /// }
 /// // One in four choices goes against the margin, however large it is: that is label noise.
 /// let noise = &comparison.lapsed[Family::Fixed];
 /// assert!((noise.lapse - 0.25).abs() < 0.02);
-/// # assert!(comparison.score.z > 5.0 && comparison.score.p < 1e-6);
+/// # assert!(comparison.score.is_some_and(|score| score.z > 5.0 && score.p < 1e-6));
 /// # Ok::<(), LearnError>(())
 /// ```
 pub fn heterogeneity(margins: impl Margins, options: &Options) -> Result<Comparison<Fit>, LearnError> {
     let mut fitting = Fitting::new(margins, options, true)?;
-    let fixed = fitting.fit_fixed()?;
-    let fitting_scale = fitting.data.scale;
-    let score = test_margins(&mut fitting.data, fixed.ln_mean.exp())?;
-    let fits = PerFamily::try_from_fn(|family| match has_spread(family) {
-        true => fitting.fit_model(family.into(), Some(&fixed), &[]),
-        false => Ok(fixed.fit),
+    // Where plain DPO is a coin's, the others stand beside a coin.
+    let fixed = if fitting.data.rising { Some(fitting.fit_fixed()?) } else { None };
+    let beside = fixed.as_ref();
+    let score = match beside {
+        Some(fixed) => Some(test_margins(&mut fitting.data, fixed.ln_mean.exp())?),
+        None => None,
+    };
+    let fits = PerFamily::try_from_fn(|family| match (has_spread(family), beside) {
+        (true, _) => fitting.fit_or_coin(family.into(), beside, &[]),
+        (false, Some(fixed)) => Ok(fixed.fit),
+        (false, None) => fitting.coin(family.into()),
     })?;
-    let noise = fitting.fit_model(Model::new(Family::Fixed).with_lapse(), Some(&fixed), &[])?;
+    if fits.values().all(|fit| fit.status == FitStatus::MeanZero) {
+        return Err(LearnError::MeanVanishes);
+    }
+    let noise = fitting.fit_or_coin(Model::new(Family::Fixed).with_lapse(), beside, &[])?;
     let lapsed = PerFamily::try_from_fn(|family| match has_spread(family) {
-        true => fitting.fit_model(Model::new(family).with_lapse(), Some(&fixed), &[&fits[family], &noise]),
+        true => fitting.fit_or_coin(Model::new(family).with_lapse(), beside, &[&fits[family], &noise]),
         false => Ok(noise),
     })?;
-    let curved = fitting.fit_model(Model::new(Family::Fixed).with_curvature(), Some(&fixed), &[])?;
-    let mean = |fit: &Fit| fit.strength.mean() / fitting_scale;
-    let people = match fixed.fit.robust_units {
-        Some(_) => test_people(&mut margin_rows(&mut fitting.data, mean(&fixed.fit))?, 0.0)?,
+    let curved = fitting.fit_or_coin(Model::new(Family::Fixed).with_curvature(), beside, &[])?;
+    let scale = fitting.data.scale;
+    let mean = |fit: &Fit| fit.strength.mean() / scale;
+    let people = match beside.filter(|fixed| fixed.fit.robust_units.is_some()) {
+        Some(fixed) => test_people(&mut margin_rows(&mut fitting.data, mean(&fixed.fit))?, 0.0)?,
         None => None,
     };
     // By groups, if there are any.
-    let score = people.as_ref().and_then(|people| people.within).unwrap_or(score);
+    let score = people.as_ref().and_then(|people| people.within).or(score);
     let beyond_noise = match noise.lapse > 0.0 && noise.is_maximum() {
         true => {
             let mut rows = margin_rows(&mut fitting.data, mean(&noise))?;
             test_beyond(&mut rows, noise.lapse, Alternative::Spread, 0.0)?
         }
-        false => Some(score),
+        false => score,
     };
-    let dependence = if people.is_some() { score.dependence() } else { 1.0 };
+    let dependence = match (&score, &people) {
+        (Some(score), Some(_)) => score.dependence(),
+        _ => 1.0,
+    };
     let all = fits.values().chain(lapsed.values()).chain([&curved]);
     let ranked = rank(all);
     let rivals = rivals(&ranked, fitting.differences(&ranked)?);
@@ -300,13 +316,12 @@ impl<'a, M: Margins> Fitting<'a, M> {
     }
 
     fn fit_fixed(&mut self) -> Result<FixedFit, LearnError> {
-        let ([first, second], limit) = (self.data.moments, self.options.max_iterations);
-        if first <= 0.0 {
+        let limit = self.options.max_iterations;
+        if !self.data.rising {
             return Err(LearnError::MeanVanishes);
         }
         let model = Model::new(Family::Fixed);
-        // Newton's first step from mean 0.
-        let start = (2.0 * first / second).ln();
+        let start = start_fixed(&mut self.data)?;
         let found = descend(&mut self.loss(model, start), join([start], [0.0; SHAPES]), 0.0, limit, &[])?;
         let solution = found.ok_or(LearnError::MeanVanishes)?;
         let converged = solution.converged && solution.hessian.is_some();
@@ -314,6 +329,39 @@ impl<'a, M: Margins> Fitting<'a, M> {
         let point = &solution.point;
         let baseline = Baseline { value: point.value, is_maximum: converged, falling: point.d_v >= 0.0 };
         Ok(FixedFit { fit: self.finish(model, status, &solution)?, ln_mean: point.y[0], baseline })
+    }
+
+    /// Mean 0, which is one p(β) for all models.
+    fn coin(&self, model: Model) -> Result<Fit, LearnError> {
+        Ok(Fit {
+            model,
+            status: FitStatus::MeanZero,
+            strength: AnyStrength::from_mean_v(Family::Fixed, 0.0, 0.0)?,
+            lapse: 0.0,
+            curvature: 1.0,
+            log_likelihood: -self.data.weight * core::f64::consts::LN_2,
+            penalty: 0.0,
+            errors: StandardErrors::default(),
+            robust: StandardErrors::default(),
+            robust_units: None,
+            gradient: 0.0,
+            iterations: 0,
+            number: self.data.number,
+            weight: self.data.weight,
+        })
+    }
+
+    /// A model, or a coin where that does as well.
+    fn fit_or_coin(
+        &mut self,
+        model: Model,
+        fixed: Option<&FixedFit>,
+        nested: &[&Fit],
+    ) -> Result<Fit, LearnError> {
+        match self.fit_model(model, fixed, nested) {
+            Err(LearnError::MeanVanishes) if fixed.is_none() => self.coin(model),
+            other => other,
+        }
     }
 
     /// A model with shapes, above plain DPO and the models that it contains.
@@ -328,7 +376,7 @@ impl<'a, M: Margins> Fitting<'a, M> {
             Some(fixed) => fixed.ln_mean,
             None => -self.data.mean_ln_size()?,
         };
-        let mut starts = usual_starts(model, ln_u, cap);
+        let mut starts = usual_starts(model, ln_u, cap, self.data.ln_typical);
         starts.extend(nested.iter().filter_map(|fit| self.start_at(model, fit)));
         if let Some(mut sample) = self.data.draw_sample()? {
             // The penalty of all margins, in proportion to those of the sample.
@@ -384,7 +432,7 @@ impl<'a, M: Margins> Fitting<'a, M> {
         let mean = inside.mean() * self.data.scale.powf(point.gamma());
         let (outer, robust_units) = match status {
             FitStatus::Fixed | FitStatus::Interior => self.sum_scores(model, solution)?,
-            FitStatus::Boundary | FitStatus::Unbounded | FitStatus::NotConverged => (None, None),
+            _ => (None, None),
         };
         let covariance = Covariance::new(solution, outer);
         Ok(Fit {
@@ -490,32 +538,6 @@ impl<'a, M: Margins> Fitting<'a, M> {
     }
 }
 
-/// Starts (ln u, ln γ, r, s) with one scale.
-fn usual_starts(model: Model, ln_u: f64, cap: f64) -> Vec<Vec<f64>> {
-    let lapses: &[f64] = match (model.lapse, model.has_spread()) {
-        (true, false) => &LAPSES,
-        (true, true) => &LAPSES[1..2],
-        (false, _) => &[0.0],
-    };
-    let spreads: &[f64] = match (model.has_spread(), model.lapse) {
-        (true, false) => &STARTS,
-        (true, true) => &STARTS[1..2],
-        (false, _) => &[0.0],
-    };
-    let bends: &[f64] = if model.curvature { &BENDS } else { &[0.0] };
-    let mut starts = Vec::new();
-    for &c in bends {
-        for &r in lapses {
-            for &s in spreads {
-                // Flipped labels flatten the curve by 1 − 2ε next to 0.
-                let steeper = ln_u - (-2.0 * epsilon_at(r)).ln_1p();
-                starts.push(join([steeper], [c, r, s.min(0.9 * cap)]));
-            }
-        }
-    }
-    starts
-}
-
 /// A point with what the model has moved off its boundary, and the rest 0; u in other units.
 fn inside(model: Model, mut y: Vec<f64>, shift: f64, cap: f64) -> Vec<f64> {
     y[0] += shift * y[1 + CURVATURE].exp();
@@ -535,8 +557,8 @@ pub(crate) fn find_margin_minima(
     let mut data = Scanned::new(margins)?;
     let (cap, reference, scale) = (options.max_cv.asinh(), -data.mean_ln_size()?, data.scale);
     let model = Model::new(family);
+    let starts = usual_starts(model, reference, cap, data.ln_typical);
     let mut loss = MarginLoss { data: &mut data, model, prior: 0.0, reference };
-    let starts = usual_starts(model, reference, cap);
     let found = find_minima(&mut loss, starts, cap, options.max_iterations)?;
     Ok(found.iter().map(|f| (f.point.y[0].exp() * scale, f.point.s())).collect())
 }
@@ -556,6 +578,8 @@ fn standard_errors(status: FitStatus, of: &Covariance<'_>, by: Variance) -> Stan
                 curvature: error(of.curvature()),
             }
         }
-        FitStatus::Boundary | FitStatus::Unbounded | FitStatus::NotConverged => StandardErrors::default(),
+        FitStatus::MeanZero | FitStatus::Boundary | FitStatus::Unbounded | FitStatus::NotConverged => {
+            StandardErrors::default()
+        }
     }
 }

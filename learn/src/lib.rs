@@ -16,6 +16,8 @@
 //! | [`Calibration`] | predicted against observed choices, by the size of the margin |
 //! | [`Choices`] | score tests: of people, items, curvature and position, and of a spread beyond label noise |
 //! | [`ByGroup`] | margins, accuracy, likelihood and posterior strength by group: who decides strongly, who weakly |
+//! | [`Extremes`] | how many margins lie far beyond the usual ones, and the fit without them |
+//! | [`TotalWeight`] | weights that are no sample size |
 //!
 //! [`Margins`] is where margins come from, [`Pairs`] are features; [`Comparison`] is what all families beside each
 //! other say; [`limits`] has the limits. [`AnyStrength`](prefstrength::AnyStrength) is any of the strengths,
@@ -61,8 +63,9 @@
 //! // The chosen answer has the larger margin in three of four pairs, however large the margins are.
 //! let margins: Vec<f64> = (0..4000).map(|i| f64::from(i % 40 + 1) * if i % 4 < 3 { 0.2 } else { -0.2 }).collect();
 //! let comparison = learn::heterogeneity(&margins[..], &Options::default())?;
-//! println!("{}: p = {}", comparison.verdict(), comparison.score.p);
-//! assert!(comparison.score.p < 1e-6);
+//! let score = comparison.score.expect("plain DPO does better than a coin");
+//! println!("{}: p = {}", comparison.verdict(), score.p);
+//! assert!(score.p < 1e-6);
 //! # let fit = learn::fit(Family::Fixed, &margins[..], &Options::default())?;
 //! # assert_eq!(fit, comparison.fits[Family::Fixed]);
 //! # Ok::<(), LearnError>(())
@@ -99,10 +102,12 @@ mod cross_validation;
 mod data;
 mod descent;
 mod error;
+mod extremes;
 mod fit;
 mod groups;
 mod lapse_params;
 pub mod limits;
+mod margin_starts;
 mod model;
 mod objective;
 mod options;
@@ -110,10 +115,12 @@ mod people;
 mod prepared;
 mod profile;
 mod score;
+mod separation;
 mod starts;
 mod status;
 mod strength_params;
 mod sums;
+mod total_weight;
 mod train;
 mod verdict;
 mod vuong;
@@ -123,18 +130,25 @@ pub use compare::{Comparison, Fitted, LikelihoodRatio, Rival, ShapeErrors, Test}
 pub use cross_validation::{CrossValidation, HeldOut, cross_validate};
 pub use data::margins::{ChunkSink, GroupedSink, Margins, Weighted};
 pub use data::pairs::Pairs;
+pub use data::persons::{PersonBlock, PersonSink, Persons, PersonsInMemory};
 pub use error::LearnError;
+pub use extremes::{Extremes, WithoutExtremes};
 pub use fit::{Fit, StandardErrors, fit, heterogeneity};
 pub use groups::{Averages, ByGroup, Group, GroupEffectTest};
 pub use lapse_params::LapseParams;
 pub use model::{ChoiceCurve, Model};
 pub use options::Options;
-pub use people::{People, compare_people, train_people};
+pub use people::{
+    People, PersonStrength, compare_people, compare_people_of_margins, person_strengths,
+    person_strengths_of_margins, train_people,
+};
 pub use profile::Profile;
 pub use score::{Choices, ItemTest, PeopleTests, Repeats, ScoreTest};
+pub use separation::Separated;
 pub use status::FitStatus;
 pub use strength_params::{Penalty, StrengthParams};
 pub use sums::LossSums;
+pub use total_weight::TotalWeight;
 pub use train::{Trained, TrainedErrors, train, train_all};
 pub use verdict::{ChoicesVerdict, PeopleVerdict, Verdict};
 

@@ -1,12 +1,13 @@
 //! One β per person: panel fits of margins and of pairs.
 
-use crate::cholesky::{Cholesky, add_outer};
+use crate::cholesky::{Cholesky, add_outer, dot};
 use crate::compare::{Fitted, LikelihoodRatio};
 use crate::covariance::{Covariance, Variance};
 use crate::data::pairs::Pairs;
+use crate::data::persons::Persons;
 use crate::descent::{Baseline, Solution, classify, find_minima, least, least_gain};
-use crate::error::LearnError;
-use crate::fit::describing;
+use crate::error::{LearnError, check_length};
+use crate::fit::{Fit, describing};
 use crate::limits::GROUPS;
 use crate::model::Model;
 use crate::objective::pairs::{WeightedPairs, scale};
@@ -15,9 +16,11 @@ use crate::objective::point::{Objective, SPREAD, epsilon_at, join};
 use crate::options::Options;
 use crate::prepared::has_spread;
 use crate::profile::{Profile, find_profile};
+use crate::separation::Rest;
 use crate::status::FitStatus;
-use crate::train::{Trained, start_at, train, trained_errors};
-use prefstrength::{AnyStrength, Family, ParamError, PerFamily};
+use crate::train::{Trained, TrainedErrors, expand_trained, start_at, train, trained_errors};
+use prefstrength::panel::Panel;
+use prefstrength::{AnyStrength, Family, Lapse, ParamError, PerFamily};
 
 /// Starts of s, and of r beside it.
 const SPREADS: [f64; 2] = [0.3, 0.9];
@@ -199,6 +202,7 @@ impl<'a, R: PersonRows> Paneling<'a, R> {
             lapse: point.epsilon(),
             curvature: 1.0,
             w: scale(point.scale(), point.s().cosh()),
+            separated: Vec::new(),
             log_likelihood: -point.nll,
             penalty: point.value - point.nll,
             errors: trained_errors(status, &covariance, Variance::Observed),
@@ -222,9 +226,8 @@ pub fn train_people(
     if model.curvature || !model.has_spread() {
         return Err(LearnError::Model);
     }
-    let rows = PairPersons::new(&WeightedPairs::new(pairs, None))?;
-    let fixed = train(Family::Fixed, pairs, options)?;
-    Paneling::new(rows, options)?.fit(model.per_person(), &fixed, &[])
+    let expand = |whole: &dyn Fn(Trained) -> Trained, trained| whole(trained);
+    on_rest(pairs, options, |paneling, fixed| paneling.fit(model.per_person(), fixed, &[]), expand)
 }
 
 /// Fits with one β per person, beside the tests of [`Comparison::people`](crate::Comparison::people).
@@ -308,7 +311,191 @@ impl<R: PersonRows> Paneling<'_, R> {
 /// # Ok::<(), LearnError>(())
 /// ```
 pub fn compare_people(pairs: &Pairs, options: &Options) -> Result<People, LearnError> {
-    let rows = PairPersons::new(&WeightedPairs::new(pairs, None))?;
-    let fixed = train(Family::Fixed, pairs, options)?;
-    Paneling::new(rows, options)?.compare(&fixed)
+    on_rest(
+        pairs,
+        options,
+        |paneling, fixed| paneling.compare(fixed),
+        |whole, people| People {
+            fits: people.fits.map(|_, trained| whole(trained)),
+            lapsed: whole(people.lapsed),
+            ..people
+        },
+    )
+}
+
+/// `work` on what single features leave unseparated, and `expand` to fits of the whole.
+fn on_rest<R>(
+    pairs: &Pairs,
+    options: &Options,
+    work: impl FnOnce(&mut Paneling<'_, PairPersons>, &Trained) -> Result<R, LearnError>,
+    expand: impl FnOnce(&dyn Fn(Trained) -> Trained, R) -> R,
+) -> Result<R, LearnError> {
+    options.check()?;
+    if pairs.groups().is_none() {
+        return Err(LearnError::NoGroups);
+    }
+    let rest = if options.ridge == 0.0 { Rest::new(pairs, None)? } else { None };
+    let left = rest.as_ref().map_or(pairs, |rest| &rest.pairs);
+    let rows = PairPersons::new(&WeightedPairs::new(left, None))?;
+    let fixed = train(Family::Fixed, left, options)?;
+    let found = work(&mut Paneling::new(rows, options)?, &fixed)?;
+    Ok(match &rest {
+        Some(rest) => expand(&|trained| expand_trained(rest, pairs, trained), found),
+        None => found,
+    })
+}
+
+/// Margins, person after person.
+struct MarginPersons<P>(P);
+
+impl<P: Persons> PersonRows for MarginPersons<P> {
+    fn dim(&self) -> usize {
+        1
+    }
+
+    fn for_each_block(
+        &mut self,
+        take: &mut dyn FnMut(&PersonChoices<'_>) -> Result<(), LearnError>,
+    ) -> Result<(), LearnError> {
+        self.0.for_each_block(&mut |block| {
+            take(&PersonChoices {
+                features: block.margins(),
+                ends: block.ends(),
+                weights: block.weights(),
+                persons: block.persons(),
+            })
+        })
+    }
+}
+
+/// A fit of margins as one of pairs of one feature.
+fn as_trained(fit: &Fit) -> Result<Trained, LearnError> {
+    Ok(Trained {
+        model: fit.model,
+        status: fit.status,
+        strength: AnyStrength::from_mean_v(fit.model.family, 1.0, fit.strength.v())?,
+        lapse: fit.lapse,
+        curvature: fit.curvature,
+        w: vec![fit.strength.mean()],
+        separated: Vec::new(),
+        log_likelihood: fit.log_likelihood,
+        penalty: fit.penalty,
+        errors: TrainedErrors::default(),
+        robust: TrainedErrors::default(),
+        robust_units: fit.robust_units,
+        gradient: fit.gradient,
+        iterations: fit.iterations,
+        number: fit.number,
+        weight: fit.weight,
+    })
+}
+
+/// Fits every family with one β per person to margins, above a fit of plain DPO to the same ones.
+///
+/// * A pass over the margins per evaluation of one or several p(β), some 30 for each family: 0.4 to 3 µs a choice and
+///   p(β), the more the fewer choices a person has. The fits of many persons begin with some of them.
+///
+/// # Errors
+/// Those of the source; [`LearnError::NoMargins`]; [`LearnError::Model`] unless `fixed` is one of `Fixed` with a maximum.
+///
+/// ```
+/// use prefstrength::Family;
+/// use prefstrength_learn::{self as learn, LearnError, Options, PersonsInMemory};
+/// let margins: Vec<f64> = (0..600_u32)
+///     .map(|i| f64::from(i * 7 % 20 + 1) / 4.0 * if i % 3 == 0 && i / 60 % 2 == 0 || i % 11 == 0 { -1.0 } else { 1.0 })
+///     .collect();
+/// let annotators: Vec<u32> = (0..600).map(|i| i % 60).collect();
+/// let options = Options::default();
+/// let fixed = learn::fit(Family::Fixed, &margins[..], &options)?;
+/// let persons = PersonsInMemory::new(&margins, &annotators, None)?;
+/// let people = learn::compare_people_of_margins(&fixed, persons, &options)?;
+/// println!("{}: cv {}", people.best().model, people.best().strength.cv());
+/// assert_eq!(people.persons, 60);
+/// # Ok::<(), LearnError>(())
+/// ```
+pub fn compare_people_of_margins(
+    fixed: &Fit,
+    persons: impl Persons,
+    options: &Options,
+) -> Result<People, LearnError> {
+    if fixed.model != Model::new(Family::Fixed) || fixed.status != FitStatus::Fixed {
+        return Err(LearnError::Model);
+    }
+    Paneling::new(MarginPersons(persons), options)?.compare(&as_trained(fixed)?)
+}
+
+/// What the choices of a person say of their β, as a multiple of E\[β\] = 1.
+#[derive(Clone, Copy, Debug, PartialEq)]
+#[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
+#[non_exhaustive]
+pub struct PersonStrength {
+    /// Who.
+    pub person: u32,
+    /// How many choices.
+    pub number: usize,
+    /// The posterior mean.
+    pub mean: f64,
+    /// The posterior median.
+    pub median: f64,
+    /// The posterior standard deviation.
+    pub sd: f64,
+    /// From the 2.5 % to the 97.5 % quantile of the posterior: β is in it with probability 95 %, if the p(β) of the fit
+    /// is true (that it is an estimate is not in it).
+    pub interval: [f64; 2],
+}
+
+/// The strength of every person under a fit with one β per person, of pairs.
+///
+/// # Errors
+/// [`LearnError::NoGroups`]; [`LearnError::PersonWeight`]; [`LearnError::Batch`] for another number of features.
+pub fn person_strengths(pairs: &Pairs, fit: &Trained) -> Result<Vec<PersonStrength>, LearnError> {
+    check_length("w", Some(&fit.w), pairs.dim())?;
+    strengths(&mut PairPersons::new(&WeightedPairs::new(pairs, None))?, fit)
+}
+
+/// The same of margins.
+///
+/// # Errors
+/// Those of the source.
+pub fn person_strengths_of_margins(
+    persons: impl Persons,
+    fit: &Trained,
+) -> Result<Vec<PersonStrength>, LearnError> {
+    strengths(&mut MarginPersons(persons), fit)
+}
+
+fn strengths<R: PersonRows>(rows: &mut R, fit: &Trained) -> Result<Vec<PersonStrength>, LearnError> {
+    let lapse = Lapse::new(fit.lapse)?;
+    let panel = Panel::new(&fit.strength);
+    let panel = if fit.lapse > 0.0 { panel.with_lapse(lapse) } else { panel };
+    let (d, mut all, mut margins) = (rows.dim(), Vec::new(), Vec::new());
+    rows.for_each_block(&mut |block| {
+        margins.clear();
+        margins.extend(block.features.chunks_exact(d).map(|f| dot(&fit.w, f)));
+        let of = |p: usize| -> Result<PersonStrength, LearnError> {
+            let start = p.checked_sub(1).map_or(0, |before| block.ends[before]);
+            let choices = &margins[start..block.ends[p]];
+            let mut quantiles = [0.0; 3];
+            panel.quantiles(choices, &[0.025, 0.5, 0.975], &mut quantiles)?;
+            let ([low, median, high], posterior) = (quantiles, panel.posterior(choices));
+            Ok(PersonStrength {
+                person: block.persons.get(p).copied().unwrap_or(p as u32),
+                number: choices.len(),
+                mean: posterior.mean,
+                median,
+                sd: posterior.sd,
+                interval: [low, high],
+            })
+        };
+        #[cfg(feature = "rayon")]
+        let found: Result<Vec<_>, _> = {
+            use rayon::prelude::*;
+            (0..block.ends.len()).into_par_iter().map(of).collect()
+        };
+        #[cfg(not(feature = "rayon"))]
+        let found: Result<Vec<_>, LearnError> = (0..block.ends.len()).map(of).collect();
+        all.extend(found?);
+        Ok(())
+    })?;
+    Ok(all)
 }

@@ -6,6 +6,10 @@
 pub enum FitStatus {
     /// `Fixed` has none.
     Fixed,
+    /// No mean above 0 does better than a coin: the maximum over means ≥ 0 is at mean 0, ln L = −Σw ln 2, where v means
+    /// nothing. Of margins only; that of `Fixed` for Σ wD ≤ 0, while a spread may find a mean
+    /// ([`heterogeneity`](crate::heterogeneity)).
+    MeanZero,
     /// The maximum is at v = 0: plain DPO. No better one was found, here and in `Interior`.
     Boundary,
     /// A maximum with v > 0.
@@ -21,6 +25,6 @@ impl FitStatus {
     /// Whether there is a maximum, and it was found.
     #[must_use]
     pub fn is_maximum(self) -> bool {
-        matches!(self, Self::Fixed | Self::Boundary | Self::Interior)
+        matches!(self, Self::Fixed | Self::MeanZero | Self::Boundary | Self::Interior)
     }
 }

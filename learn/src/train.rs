@@ -4,30 +4,37 @@ use crate::cholesky::{Cholesky, add_outer, add_scaled, dot};
 use crate::compare::{Comparison, Fitted, ShapeErrors};
 use crate::covariance::{Covariance, Variance, root};
 use crate::data::pairs::{Pairs, total_weight};
+use crate::data::sizes::UsualSizes;
 use crate::descent::{Baseline, ENDS, Solution, classify, descend, find_minima, least, least_gain};
 use crate::error::LearnError;
 use crate::fit::{check_model, describing};
 use crate::limits::{COVARIANCES, GROUPS};
-use crate::model::{ChoiceCurve, Model, SHAPES};
+use crate::model::{ChoiceCurve, Model};
 use crate::objective::pairs::{PairLoss, WeightedPairs, scale};
 use crate::objective::point::{LAPSE, SPREAD, join, r_of};
 use crate::options::Options;
 use crate::prepared::{Prepared, has_spread};
 use crate::profile::{Profile, find_profile};
 use crate::score::{Alternative, PairRows, ScoreTest, test_beyond, test_pairs, test_people};
-use crate::starts::{find_second_direction, start_along, start_beside};
+use crate::separation::{Rest, Separated};
+use crate::starts::{find_directions, find_fixed_starts, start_along, start_beside};
 use crate::status::FitStatus;
 use crate::vuong::{Differences, rank, rivals};
 use core::cell::OnceCell;
 use prefstrength::batch::Rows;
 use prefstrength::{AnyStrength, Family, Lapse, ParamError, PerFamily};
 
+/// Part of the largest change of a margin that counts as none.
+const WRONG_WAY: f64 = 1e-3;
+
 /// Standard errors of a [`Trained`]; `None` where the information is not positive, where there is no maximum, and of what
 /// was not learned.
 #[derive(Clone, Debug, Default, PartialEq)]
 #[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
 pub struct TrainedErrors {
-    /// Of w; at the boundary, at v = 0.
+    /// Of w; at the boundary, at v = 0. Infinite for a feature that is [`separated`](Trained::separated), stored as
+    /// null.
+    #[cfg_attr(feature = "serde", serde(with = "crate::separation::infinite_as_null"))]
     pub w: Option<Vec<f64>>,
     /// Covariances of the estimates of w, d rows of d numbers, of policies of at most [`COVARIANCES`] features.
     pub covariance: Option<Vec<f64>>,
@@ -55,8 +62,13 @@ pub struct Trained {
     pub lapse: f64,
     /// γ, the curvature of the margin w·f; 1 where none was learned.
     pub curvature: f64,
-    /// The policy: margin = w·f.
+    /// The policy: margin = w·f. Of a feature that is [`separated`](Self::separated), the least weight that makes the
+    /// margin of every pair that it separates 40 or more: there σ is 1 to rounding, and whatever is computed from w
+    /// stays finite.
     pub w: Vec<f64>,
+    /// Features whose weights are infinite, one after the other; all else is the exact limit, to which their pairs
+    /// contribute ln 1 = 0 (with label noise, ln(1 − ε) is left out). Empty with a ridge.
+    pub separated: Vec<Separated>,
     /// Σ w ln P there, without penalties.
     pub log_likelihood: f64,
     /// ½λ|w|² + ½cv²/τ².
@@ -125,6 +137,8 @@ impl Fitted for Trained {
 ///   between the scale of w and the spread; damped; the best of the maxima that several starts lead to, along the w of
 ///   `Fixed` and along one that no single pair can bend. Second derivatives are differences of analytic gradients.
 ///   Feature `rayon`: on several threads, the same bits.
+/// * A feature of one sign in all pairs that have it, as a rare dummy may be, has no finite weight: it is named in
+///   [`Trained::separated`], and all else is the maximum in that limit.
 /// * What is found is stationary ([`Trained::gradient`]) and no worse than v = 0; that nothing else is better yet,
 ///   the starts make likely and not certain. It asks for many more pairs than features: with ten pairs a feature, there
 ///   is mostly no maximum.
@@ -133,8 +147,9 @@ impl Fitted for Trained {
 ///
 /// # Errors
 /// [`LearnError`] before anything is fitted: [`LearnError::MaxCv`], [`LearnError::Ridge`],
-/// [`LearnError::PriorCv`]; without a ridge [`LearnError::Collinear`] features and [`LearnError::Separable`] pairs,
-/// which have no maximum; with a spread to learn [`LearnError::OneSize`] where the margins of plain DPO say nothing
+/// [`LearnError::PriorCv`]; without a ridge [`LearnError::Collinear`] features and pairs that
+/// are [`LearnError::Separable`] by several features, or [`LearnError::SeparatedBy`] one, or one after the other, so that
+/// nothing is left, which have no maximum; with a spread to learn [`LearnError::OneSize`] where the margins of plain DPO say nothing
 /// about it.
 ///
 /// ```
@@ -159,13 +174,7 @@ impl Fitted for Trained {
 pub fn train(model: impl Into<Model>, pairs: &Pairs, options: &Options) -> Result<Trained, LearnError> {
     let model = model.into();
     check_model(model)?;
-    let training = Training::new(pairs, None, options)?;
-    let fixed = training.train_fixed()?;
-    if model.parameters() == 0 {
-        return Ok(fixed.trained);
-    }
-    training.test_score(&fixed)?;
-    training.train_model(model, &fixed, &[])
+    train_rest(pairs, None, options, |training| training.train(model), |whole, trained| whole(trained))
 }
 
 /// [`train`] for all families, and the tests of heterogeneity.
@@ -186,15 +195,70 @@ pub fn train(model: impl Into<Model>, pairs: &Pairs, options: &Options) -> Resul
 /// # Ok::<(), LearnError>(())
 /// ```
 pub fn train_all(pairs: &Pairs, options: &Options) -> Result<Comparison<Trained>, LearnError> {
-    Training::new(pairs, None, options)?.train_all()
+    let expand = |whole: &dyn Fn(Trained) -> Trained, all: Comparison<Trained>| Comparison {
+        fits: all.fits.map(|_, trained| whole(trained)),
+        lapsed: all.lapsed.map(|_, trained| whole(trained)),
+        curved: whole(all.curved),
+        ..all
+    };
+    train_rest(pairs, None, options, |training| training.train_all(), expand)
+}
+
+/// Every family alone, with `weights` instead of the pairs' own.
+pub(crate) fn train_families(
+    pairs: &Pairs,
+    weights: &[f64],
+    options: &Options,
+) -> Result<PerFamily<Trained>, LearnError> {
+    let expand =
+        |whole: &dyn Fn(Trained) -> Trained, fits: PerFamily<Trained>| fits.map(|_, trained| whole(trained));
+    train_rest(pairs, Some(weights), options, |training| training.train_families(), expand)
+}
+
+/// `work` on what single features leave unseparated; `expand` says where fits are in what it made, which are to be fits
+/// of the whole.
+fn train_rest<R>(
+    pairs: &Pairs,
+    weights: Option<&[f64]>,
+    options: &Options,
+    work: impl Fn(&Training<'_>) -> Result<R, LearnError>,
+    expand: impl Fn(&dyn Fn(Trained) -> Trained, R) -> R,
+) -> Result<R, LearnError> {
+    options.check()?;
+    // With a ridge every weight has its maximum.
+    let rest = if options.ridge == 0.0 { Rest::new(pairs, weights)? } else { None };
+    let Some(rest) = rest else { return work(&Training::new(pairs, weights, options)?) };
+    let found = Training::new(&rest.pairs, None, options).and_then(|training| work(&training));
+    let whole = |trained: Trained| expand_trained(&rest, pairs, trained);
+    found.map(|found| expand(&whole, found)).map_err(|error| rest.translate(error))
+}
+
+/// A fit of the rest as one of the whole.
+pub(crate) fn expand_trained(rest: &Rest, pairs: &Pairs, trained: Trained) -> Trained {
+    Trained {
+        w: rest.expand_weights(pairs, &trained.w),
+        separated: rest.separated.clone(),
+        errors: expand_errors(rest, pairs.dim(), trained.errors),
+        robust: expand_errors(rest, pairs.dim(), trained.robust),
+        number: rest.number,
+        weight: rest.weight,
+        ..trained
+    }
+}
+
+/// Of all features. Covariances with an infinite weight are none: there are none at all then.
+fn expand_errors(rest: &Rest, dim: usize, errors: TrainedErrors) -> TrainedErrors {
+    let w = errors.w.as_ref().map(|w| rest.expand_errors(dim, w));
+    TrainedErrors { w, covariance: None, ..errors }
 }
 
 /// Pairs, weights and options that have been looked through.
-pub(crate) struct Training<'a> {
+struct Training<'a> {
     data: WeightedPairs<'a>,
     options: &'a Options,
     /// 1/τ².
     prior: f64,
+    usual: UsualSizes,
     /// Of lengths of w.
     metric: Cholesky,
     weight: f64,
@@ -204,28 +268,35 @@ pub(crate) struct Training<'a> {
 struct FixedTrained {
     trained: Trained,
     baseline: Baseline,
-    /// Another policy to start from, made when it is first asked for.
-    direction: OnceCell<Option<Vec<f64>>>,
+    /// Other policies to start from, made when they are first asked for.
+    directions: OnceCell<Vec<Vec<f64>>>,
 }
 
 impl<'a> Training<'a> {
     /// `weights` instead of the pairs' own.
-    pub(crate) fn new(
-        pairs: &'a Pairs,
-        weights: Option<&'a [f64]>,
-        options: &'a Options,
-    ) -> Result<Self, LearnError> {
+    fn new(pairs: &'a Pairs, weights: Option<&'a [f64]>, options: &'a Options) -> Result<Self, LearnError> {
         let prior = options.check()?;
         let data = WeightedPairs::new(pairs, weights);
         let weight = match data.weights() {
             Some(weights) => total_weight(weights)?,
             None => pairs.len() as f64,
         };
-        Ok(Self { metric: data.metric(options.ridge)?, data, options, prior, weight })
+        let rows = || pairs.rows().enumerate().map(|(i, f)| (f, data.weight(i)));
+        let usual = UsualSizes::measure(rows, pairs.dim());
+        Ok(Self { metric: data.metric(options.ridge, &usual)?, usual, data, options, prior, weight })
+    }
+
+    fn train(&self, model: Model) -> Result<Trained, LearnError> {
+        let fixed = self.train_fixed()?;
+        if model.parameters() == 0 {
+            return Ok(fixed.trained);
+        }
+        self.test_score(&fixed)?;
+        self.train_model(model, &fixed, &[])
     }
 
     /// Every family alone.
-    pub(crate) fn train_families(&self) -> Result<PerFamily<Trained>, LearnError> {
+    fn train_families(&self) -> Result<PerFamily<Trained>, LearnError> {
         let fixed = self.train_fixed()?;
         self.test_score(&fixed)?;
         self.families(&fixed)
@@ -269,7 +340,7 @@ impl<'a> Training<'a> {
             fits,
             lapsed,
             curved,
-            score,
+            score: Some(score),
             beyond_noise,
             people,
             dependence,
@@ -318,20 +389,21 @@ impl<'a> Training<'a> {
     }
 
     fn train_fixed(&self) -> Result<FixedTrained, LearnError> {
-        let (start, limit) = (vec![0.0; self.data.pairs.dim() + SHAPES], self.options.max_iterations);
         let model = Model::new(Family::Fixed);
-        let found = descend(&mut self.loss(model, 0.0), start, 0.0, limit, &[])?;
-        let solution = found.ok_or(LearnError::Separable)?;
-        let u = solution.point.scale();
-        // The loss is convex, and has a minimum unless a direction of w separates the pairs.
-        let separable = self.data.counting_rows().all(|f| dot(u, f) >= 0.0);
-        if self.options.ridge == 0.0 {
-            let zero = u.iter().all(|&u| u == 0.0);
-            // Out of iterations is another matter.
-            let astray = !solution.converged && solution.iterations < limit;
-            if astray || (separable && !zero) {
-                return Err(LearnError::Separable);
+        let (mut loss, limit) = (self.loss(model, 0.0), self.options.max_iterations);
+        let mut found: Option<Solution> = None;
+        // The loss is convex: from wherever the search converges there is no other minimum.
+        for start in find_fixed_starts(&self.data, &self.usual, self.options.ridge) {
+            let here = descend(&mut loss, start, 0.0, limit, &[])?;
+            found = least(found.into_iter().chain(here).collect());
+            if found.as_ref().is_some_and(|found| found.converged) {
+                break;
             }
+        }
+        let solution = found.ok_or(LearnError::Separable)?;
+        // There is a minimum unless a direction of w separates the pairs.
+        if self.options.ridge == 0.0 && self.is_separable(&solution) {
+            return Err(LearnError::Separable);
         }
         let status = if solution.converged { FitStatus::Fixed } else { FitStatus::NotConverged };
         let baseline = Baseline {
@@ -340,7 +412,28 @@ impl<'a> Training<'a> {
             falling: solution.point.d_v >= 0.0,
         };
         let trained = self.finish(model, status, &solution)?;
-        Ok(FixedTrained { trained, baseline, direction: OnceCell::new() })
+        Ok(FixedTrained { trained, baseline, directions: OnceCell::new() })
+    }
+
+    /// Whether the policy that a search ended with, or the direction that it was going in, puts no pair the wrong way
+    /// round.
+    fn is_separable(&self, solution: &Solution) -> bool {
+        let u = solution.point.scale();
+        let zero = u.iter().all(|&u| u == 0.0);
+        if !zero && self.data.counting_rows().all(|f| dot(u, f) >= 0.0) {
+            return true;
+        }
+        // Out of iterations is another matter.
+        if solution.converged || solution.iterations >= self.options.max_iterations {
+            return false;
+        }
+        // Without curvature there is a direction in which nothing changes any more.
+        let Some(hessian) = &solution.hessian else { return true };
+        let mut step = scale(&solution.point.gradient[..u.len()], -1.0);
+        hessian.solve(&mut step);
+        let along: Vec<f64> = self.data.counting_rows().map(|f| dot(&step, f)).collect();
+        let largest = along.iter().fold(0.0, |most: f64, x| most.max(x.abs()));
+        along.iter().all(|&x| x >= -WRONG_WAY * largest)
     }
 
     /// A model with shapes, above plain DPO and the models that it contains.
@@ -353,9 +446,14 @@ impl<'a> Training<'a> {
         let (cap, w) = (self.options.max_cv.asinh(), &fixed.trained.w);
         let mut starts: Vec<Vec<f64>> = nested.iter().map(|trained| start_at(model, trained, cap)).collect();
         if nested.is_empty() {
-            let other = fixed.direction.get_or_init(|| find_second_direction(&self.data, &self.metric));
+            let find = || find_directions(&self.data, &self.metric, &self.usual);
+            let others = fixed.directions.get_or_init(find);
             starts.extend(start_beside(model, w, cap));
-            for w in [Some(w), other.as_ref()].into_iter().flatten() {
+            if !model.has_spread() {
+                // The others are found along a spread; here they are starts themselves.
+                starts.extend(others.iter().flat_map(|w| start_beside(model, w, cap)));
+            }
+            for w in std::iter::once(w).chain(others) {
                 starts.extend(start_along(&self.data, w, model, self.options.max_cv));
             }
         }
@@ -383,7 +481,7 @@ impl<'a> Training<'a> {
         let point = &found.point;
         let (outer, robust_units) = match status {
             FitStatus::Fixed | FitStatus::Interior => self.sum_scores(model, found)?,
-            FitStatus::Boundary | FitStatus::Unbounded | FitStatus::NotConverged => (None, None),
+            _ => (None, None),
         };
         let covariance = Covariance::new(found, outer);
         Ok(Trained {
@@ -393,6 +491,7 @@ impl<'a> Training<'a> {
             lapse: point.epsilon(),
             curvature: point.gamma(),
             w: scale(point.scale(), point.s().cosh()),
+            separated: Vec::new(),
             log_likelihood: -point.nll,
             penalty: point.value - point.nll,
             errors: trained_errors(status, &covariance, Variance::Observed),

@@ -77,7 +77,8 @@ pub struct Verdict {
     /// The tests that were made.
     pub tests: Vec<Test>,
     /// The z of the score test within choices, of groups if there are any.
-    pub z: f64,
+    /// `None` where plain DPO is a coin's.
+    pub z: Option<f64>,
     /// z of v = 0 at the fit of label noise, likewise.
     pub z_beyond_noise: Option<f64>,
     /// So many choices would do: to show a cv of ½ where nothing was found, to part the two closest explanations where
@@ -163,7 +164,7 @@ impl<F: Fitted> Comparison<F> {
             // By groups where there are any: choices of one group depend.
             if self.people.is_some() { test.z_outer.unwrap_or(test.z) } else { test.z }
         };
-        let z = outer(&self.score);
+        let z = self.score.as_ref().map(outer);
         let z_beyond_noise = self.beyond_noise.as_ref().map(outer);
         let (choices, choices_needed, text) = self.judge_choices(&tests, z, z_beyond_noise);
         let (verdict, persons_needed, people) = self.judge_people(&tests, people);
@@ -181,7 +182,7 @@ impl<F: Fitted> Comparison<F> {
     fn judge_choices(
         &self,
         tests: &[Test],
-        z: f64,
+        z: Option<f64>,
         beyond: Option<f64>,
     ) -> (ChoicesVerdict, Option<f64>, String) {
         let fixed = &self.fits[Family::Fixed];
@@ -296,7 +297,12 @@ impl<F: Fitted> Comparison<F> {
     }
 
     /// Nothing that levels off.
-    fn nothing_found(&self, fixed: &F, z: f64, tests: &[Test]) -> (ChoicesVerdict, Option<f64>, String) {
+    fn nothing_found(
+        &self,
+        fixed: &F,
+        z: Option<f64>,
+        tests: &[Test],
+    ) -> (ChoicesVerdict, Option<f64>, String) {
         let curved = tests.iter().any(|test| {
             test.holm <= SIGNIFICANCE
                 && test
@@ -305,9 +311,10 @@ impl<F: Fitted> Comparison<F> {
                     .is_some_and(|fit| kind_of(fit) == Kind::Convex)
         });
         let bounds = self.bounds();
-        if z < STEEPER || curved {
+        if z.is_some_and(|z| z < STEEPER) || curved {
+            let z = z.map_or(String::new(), |z| format!(" (z = {z:.1})"));
             let text = format!(
-                "the curve is steeper than plain DPO allows (z = {z:.1}): an intercept, a feature that is missing or \
+                "the curve is steeper than plain DPO allows{z}: an intercept, a feature that is missing or \
                  compressed margins, and no spread{bounds}"
             );
             return (ChoicesVerdict::Steeper, None, text);
@@ -317,7 +324,7 @@ impl<F: Fitted> Comparison<F> {
             return (ChoicesVerdict::Plain, None, format!("nothing beyond plain DPO{bounds}"));
         }
         // For v = ¼.
-        let each = self.score.information / (fixed.weight() * self.dependence);
+        let each = self.score.map_or(0.0, |score| score.information) / (fixed.weight() * self.dependence);
         let needed = Some(POWER / (0.25 * 0.25 * each)).filter(|n| n.is_finite() && *n > fixed.weight());
         let more = needed.map_or(String::new(), |n| {
             format!("; some {} choices with margins as these would show a cv of 0.5", round(n))

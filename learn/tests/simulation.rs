@@ -293,14 +293,14 @@ impl Tested {
         let margins = simulate::margins(truth, n, seed);
         let report = learn::heterogeneity(&margins[..], &Options::default()).unwrap();
         let ratios = SPREADS.map(|family| report.likelihood_ratio(family));
-        Self { score: report.score, ratios, verdict: report.verdict() }
+        Self { score: report.score.unwrap(), ratios, verdict: report.verdict() }
     }
 
     fn pairs(truth: Truth, n: usize, seed: u64) -> Self {
         let pairs = pairs::simulate(truth, n, seed).unwrap();
         let report = learn::train_all(&pairs, &Options::default()).unwrap();
         let ratios = SPREADS.map(|family| report.likelihood_ratio(family));
-        Self { score: report.score, ratios, verdict: report.verdict() }
+        Self { score: report.score.unwrap(), ratios, verdict: report.verdict() }
     }
 
     /// Gain in log-likelihood over plain DPO.

@@ -65,6 +65,21 @@ pub(crate) fn explain(file: &str, error: &LearnError, names: &[String]) -> Strin
              the policy was trained on, take pairs that it has not seen; make sure that they are not absolute values."
         }
         LearnError::Separable => "\nUse --ridge, fewer features, or more pairs.",
+        LearnError::SeparatedBy { features } => {
+            let named = features.iter().take(10);
+            let named: Vec<String> = named
+                .map(|&j| names.get(j).map_or("?".into(), |name| format!("`{}`", shorten(name, 40))))
+                .collect();
+            let more = if features.len() > 10 { ", …" } else { "" };
+            let what = if features.len() == 1 { "the feature" } else { "one after the other, the features" };
+            let has = if features.len() == 1 { "has" } else { "have" };
+            return format!(
+                "{file}: {what} {}{more} {has} one sign in every pair, so that the chosen answer is always told and \
+                 the likelihood rises without end\n\
+                 Is it chosen minus rejected? Leave it out (--features), or use --ridge.",
+                named.join(", ")
+            );
+        }
         LearnError::MeanVanishes => {
             "\nThe chosen answers do not have the larger margins, on average. Is the sign chosen minus rejected?"
         }

@@ -19,7 +19,8 @@ pub(crate) struct Summary {
     pub(crate) is_fit: bool,
     pub(crate) verdict: &'static str,
     pub(crate) verdict_text: String,
-    pub(crate) score_test: ScoreTest,
+    /// None where plain DPO is a coin's.
+    pub(crate) score_test: Option<ScoreTest>,
     pub(crate) families: PerFamily<FamilySummary>,
     pub(crate) best_by_aic: Option<Family>,
     pub(crate) best_by_bic: Option<Family>,
@@ -78,6 +79,8 @@ pub(crate) struct Feature {
     pub(crate) name: String,
     pub(crate) weight: f64,
     pub(crate) error: Option<f64>,
+    /// So many pairs, which all that have the feature agree: its weight is infinite, and the one given stands for it.
+    pub(crate) separated: Option<usize>,
 }
 
 /// Whether a spread predicts pairs that were not learned from better than plain DPO does.
@@ -153,7 +156,7 @@ impl Summary {
         file: String,
         (number, weight): (usize, f64),
         verdict: Verdict,
-        score_test: ScoreTest,
+        score_test: Option<ScoreTest>,
         (best_by_aic, best_by_bic): (Option<Family>, Option<Family>),
         families: PerFamily<FamilySummary>,
     ) -> Self {
@@ -244,7 +247,8 @@ impl FamilySummary {
         let policy = fit.w.iter().zip(names).enumerate().map(|(i, (&weight, name))| Feature {
             name: name.clone(),
             weight,
-            error: fit.errors.w.as_ref().and_then(|e| e.get(i).copied()),
+            error: fit.errors.w.as_ref().and_then(|e| e.get(i).copied()).filter(|e| e.is_finite()),
+            separated: fit.separated.iter().find(|s| s.feature == i).map(|s| s.number),
         });
         Self {
             family,

@@ -26,12 +26,7 @@ pub(crate) fn report(summary: &Summary) -> String {
     }
     text.push_str("\n\n");
     text.push_str(&families(summary));
-    let score = summary.score_test;
-    let _ = writeln!(text, "  score test of heterogeneity: z = {:.3}, p = {}", score.z, probability(score.p));
-    if let (Some(z), Some(p)) = (score.z_outer, score.p_outer) {
-        let by = if summary.command == "train" && summary.groups.is_some() { ", by group" } else { "" };
-        let _ = writeln!(text, "    from squared scores{by}: z = {z:.3}, p = {}", probability(p));
-    }
+    text.push_str(&score_test(summary));
     let _ = writeln!(text, "  => {}", summary.verdict_text);
     if let Some(predicts) = summary.predicts {
         let _ = writeln!(text, "  => {}", predicts.words());
@@ -52,6 +47,21 @@ pub(crate) fn report(summary: &Summary) -> String {
     text
 }
 
+fn score_test(summary: &Summary) -> String {
+    let Some(score) = summary.score_test else {
+        return "  no score test: plain DPO does no better than a coin, mean β is 0 (one large margin on the wrong side \
+                is enough for that)\n"
+            .to_owned();
+    };
+    let mut text =
+        format!("  score test of heterogeneity: z = {:.3}, p = {}\n", score.z, probability(score.p));
+    if let (Some(z), Some(p)) = (score.z_outer, score.p_outer) {
+        let by = if summary.command == "train" && summary.groups.is_some() { ", by group" } else { "" };
+        let _ = writeln!(text, "    from squared scores{by}: z = {z:.3}, p = {}", probability(p));
+    }
+    text
+}
+
 fn families(summary: &Summary) -> String {
     let train = summary.command == "train";
     let mut header = strings(["family", "log-likelihood"]);
@@ -64,7 +74,7 @@ fn families(summary: &Summary) -> String {
     let row = |f: &FamilySummary| {
         let error = |e: Option<f64>| or_dash(e.map(|e| significant(e, 3)));
         let cv = match f.spread {
-            FitStatus::Fixed => "-".into(),
+            FitStatus::Fixed | FitStatus::MeanZero => "-".into(),
             FitStatus::Boundary => "0".into(),
             FitStatus::Interior => significant(f.cv, 4),
             FitStatus::Unbounded => format!("> {}", significant(f.cv, 3)),
@@ -73,7 +83,8 @@ fn families(summary: &Summary) -> String {
         let mut cells = vec![f.family.to_string(), format!("{:.4}", f.log_likelihood)];
         cells.extend(match &f.policy {
             Some(w) => {
-                let norm = w.iter().map(|w| w.weight * w.weight).sum::<f64>().sqrt();
+                let finite = w.iter().filter(|w| w.separated.is_none());
+                let norm = finite.map(|w| w.weight * w.weight).sum::<f64>().sqrt();
                 [cv, error(f.cv_error), error(f.cv_error_robust), significant(norm, 4)]
             }
             None => [significant(f.mean, 4), error(f.mean_error), cv, error(f.cv_error)],
@@ -139,7 +150,11 @@ fn policy(summary: &Summary) -> String {
         let mut row = vec![shorten(&feature.name, 24)];
         for (_, w) in &shown {
             let w = w.get(i);
-            row.push(or_dash(w.map(|w| significant(w.weight, 4))));
+            row.push(or_dash(w.map(|w| match w.separated {
+                Some(0) => "any".into(),
+                Some(_) => if w.weight > 0.0 { "∞" } else { "-∞" }.into(),
+                None => significant(w.weight, 4),
+            })));
             row.push(or_dash(w.and_then(|w| w.error).map(|e| significant(e, 2))));
         }
         rows.push(row);
@@ -147,6 +162,20 @@ fn policy(summary: &Summary) -> String {
     let mut text = format!("\npolicy, margin = w·f\n{}", table(&rows));
     if first.len() > FEATURES {
         let _ = writeln!(text, "  and {} more: --json has all", first.len() - FEATURES);
+    }
+    for feature in first.iter() {
+        let name = shorten(&feature.name, 24);
+        let _ = match feature.separated {
+            None => Ok(()),
+            Some(0) => {
+                writeln!(text, "  {name}: only pairs have it that other features decide: any weight does")
+            }
+            Some(n) => writeln!(
+                text,
+                "  {name}: has one sign in all {n} pairs that have it, so that its weight has no end; the rest is \
+                 fitted without these pairs, which is the limit"
+            ),
+        };
     }
     text
 }

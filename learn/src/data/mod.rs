@@ -1,5 +1,8 @@
 //! What is learned from: a stream of margins, or pairs as features.
 
 pub(crate) mod margins;
+pub(crate) mod octaves;
 pub(crate) mod pairs;
+pub(crate) mod persons;
 pub(crate) mod scan;
+pub(crate) mod sizes;

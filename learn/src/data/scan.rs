@@ -1,6 +1,7 @@
 //! Margins that have been looked through, for pass after pass.
 
 use super::margins::{CACHED, ChunkSink, GroupedSink, Margins, visit_elements};
+use super::octaves::Octaves;
 use crate::error::{LearnError, check_length};
 use crate::limits::TOTAL_WEIGHT;
 use crate::model::ChoiceCurve;
@@ -9,7 +10,8 @@ use crate::prepared::{CurveSums, Prepared};
 /// So many margins, about, make a sample, and four times as many need one.
 const SAMPLE: usize = 1 << 16;
 
-/// Margins that have been looked through, in units in which the largest is of everyday size.
+/// Margins that have been looked through, in units in which the usual one is of everyday size: not the largest, which
+/// may be an outlier.
 pub(crate) struct Scanned<M> {
     source: M,
     /// Margins here are those of the source times this power of two.
@@ -18,8 +20,13 @@ pub(crate) struct Scanned<M> {
     pub(crate) weight: f64,
     /// Whether all that are not 0 have the same size.
     pub(crate) one_size: bool,
-    /// Σ wD and Σ wD².
-    pub(crate) moments: [f64; 2],
+    /// Whether Σ wD > 0: if not, plain DPO is best at mean 0.
+    pub(crate) rising: bool,
+    /// ln of 2Σ wD/Σ wD², Newton's first step of plain DPO from mean 0, where `rising`. The curvature is largest
+    /// there, so that the maximum is never below.
+    pub(crate) ln_first_step: f64,
+    /// ln of the octave of the median of |D|: what no few margins can move.
+    pub(crate) ln_typical: f64,
 }
 
 impl<M: Margins> Scanned<M> {
@@ -28,6 +35,7 @@ impl<M: Margins> Scanned<M> {
         let (mut number, mut weight, mut moments) = (0, 0.0, [0.0; 2]);
         let (mut least, mut largest) = (f64::INFINITY, 0.0_f64);
         let (mut positive, mut negative) = (false, false);
+        let mut octaves = Octaves::new();
         source.for_each(&mut |margins, weights| {
             visit_elements(number, margins, weights, |_, d, w| {
                 weight += w;
@@ -35,6 +43,7 @@ impl<M: Margins> Scanned<M> {
                     (positive, negative) = (positive || d > 0.0, negative || d < 0.0);
                     (least, largest) = (least.min(d.abs()), largest.max(d.abs()));
                     moments = [moments[0] + w * d, moments[1] + w * d * d];
+                    octaves.add(d, w);
                 }
             })?;
             number += margins.len();
@@ -49,20 +58,33 @@ impl<M: Margins> Scanned<M> {
             () if !positive => return Err(LearnError::MeanVanishes),
             () => {}
         }
-        // Squares of margins of 1e±20 are far from the ends of the range; what is not everyday is brought there by a
-        // power of two, which rounds nothing.
-        let everyday = (1e-20..1e20).contains(&largest);
-        let scale = if everyday { 1.0 } else { 2.0_f64.powi(-(largest.log2() as i32).clamp(-1000, 1000)) };
-        let mut data = Self { source, scale, number, weight, one_size: least == largest, moments };
-        if !everyday {
-            let mut moments = [0.0; 2];
+        // What is not everyday is brought there by a power of two, which rounds nothing. The largest stays finite.
+        let typical = octaves.median().unwrap_or(largest);
+        let everyday = (1e-20..1e20).contains(&typical);
+        let scale = if everyday { 1.0 } else { power_of_two(-typical.log2(), 1000.0 - largest.log2()) };
+        let mut data = Self {
+            source,
+            scale,
+            number,
+            weight,
+            one_size: least == largest,
+            rising: false,
+            ln_first_step: 0.0,
+            ln_typical: (typical * scale).ln(),
+        };
+        // Squares of margins of 1e±20 are far from the ends of the range; others are summed in units of the largest.
+        let mut unit = 1.0;
+        if scale != 1.0 || !(1e-20..1e20).contains(&largest) {
+            (unit, moments) = (power_of_two(-(largest * scale).log2(), 1000.0), [0.0; 2]);
             data.for_each(&mut |margins, weights| {
                 visit_elements(0, margins, weights, |_, d, w| {
+                    let d = d * unit;
                     moments = [moments[0] + w * d, moments[1] + w * d * d];
                 })
             })?;
-            data.moments = moments;
         }
+        data.rising = moments[0] > 0.0;
+        data.ln_first_step = (2.0 * moments[0] / moments[1]).ln() + unit.ln();
         Ok(data)
     }
 
@@ -172,6 +194,11 @@ impl Pass {
         }
         Ok(())
     }
+}
+
+/// 2 to so much, rounded down, at most `most`.
+fn power_of_two(exponent: f64, most: f64) -> f64 {
+    2.0_f64.powi(exponent.min(most).clamp(-1000.0, 1000.0).floor() as i32)
 }
 
 /// Margins that are kept.

@@ -4,6 +4,7 @@ use super::margins::curve_at;
 use super::point::{Objective, Point, d_epsilon};
 use crate::cholesky::{Cholesky, add_outer, add_scaled, dot};
 use crate::data::pairs::Pairs;
+use crate::data::sizes::UsualSizes;
 use crate::error::LearnError;
 use crate::model::{Model, SHAPES};
 use crate::prepared::{CurveSums, Prepared};
@@ -13,6 +14,8 @@ use prefstrength::batch::Rows;
 
 /// Steps of the differences of gradients, in s and in margins: truncation 1e-8, noise 1e-10.
 const STEP: f64 = 1e-4;
+/// Margins beyond this are large: plain DPO is sure to rounding.
+const LARGE: f64 = 40.0;
 /// Pairs whose margins are in memory at once.
 const BLOCK: usize = 4096;
 /// Partial sums of a pass, which are added in order: the same bits on any number of threads.
@@ -95,17 +98,18 @@ impl<'a> WeightedPairs<'a> {
         sum.ok_or(LearnError::NoMargins)
     }
 
-    /// The information of w where all margins are 0, with the ridge: in what lengths of w are measured.
+    /// The information of w where all margins are 0, with the ridge: in what lengths of w are measured. Rows far beyond
+    /// the usual sizes of features count as shrunk ones: whole rows, so that what is linear in them stays so.
     ///
     /// # Errors
     /// [`LearnError::Collinear`].
-    pub(crate) fn metric(&self, ridge: f64) -> Result<Cholesky, LearnError> {
+    pub(crate) fn metric(&self, ridge: f64, usual: &UsualSizes) -> Result<Cholesky, LearnError> {
         let dim = self.pairs.dim();
         // With a ridge a feature may vanish: its weight is 0.
         if let Some(feature) = self.pairs.find_vanishing_feature().filter(|_| ridge == 0.0) {
             return Err(LearnError::Collinear { feature });
         }
-        let mut lower = self.sum_products(|_, _| 0.25)?;
+        let mut lower = self.sum_products(|_, f| 0.25 * usual.shrink(f).powi(2))?;
         add_ridge(&mut lower, dim, ridge);
         Cholesky::new(lower, dim).map_err(|feature| LearnError::Collinear { feature })
     }
@@ -338,10 +342,11 @@ impl Objective for PairLoss<'_> {
         if size > 0.0 { 2.0 * size / self.metric.square(step).sqrt() } else { 1.0 }
     }
 
-    /// The largest change of a margin.
+    /// The largest change of a margin; of a large one in proportion to it, since little depends on it.
     fn reach(&self, at: &Point, step: &[f64]) -> f64 {
-        let rows = self.data.counting_rows();
-        rows.fold(0.0, |most: f64, f| most.max(dot(step, f).abs())) * at.s().cosh()
+        let (u, s, rows) = (at.scale(), at.s(), self.data.counting_rows());
+        let change = |f: &[f64]| dot(step, f).abs() / (dot(u, f).abs() * s.cosh() / LARGE).max(1.0);
+        rows.fold(0.0, |most: f64, f| most.max(change(f))) * s.cosh()
     }
 
     fn growth(&self, at: &Point) -> f64 {

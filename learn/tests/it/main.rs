@@ -10,5 +10,6 @@ mod describe;
 mod learn;
 mod masks;
 mod noise;
+mod robust;
 mod score;
 mod train;

@@ -59,8 +59,8 @@ fn masked_margins_do_not_count() {
             }
         }
     }
-    near(a.score.z, b.score.z);
-    near(a.score.z_outer.unwrap(), b.score.z_outer.unwrap());
+    near(a.score.unwrap().z, b.score.unwrap().z);
+    near(a.score.unwrap().z_outer.unwrap(), b.score.unwrap().z_outer.unwrap());
     let strengths = [b.fits[Family::Gamma].strength];
     let bins = |calibration: Calibration| calibration.bins(10);
     let (a, b) = (

@@ -41,7 +41,7 @@ fn homogeneous_populations_collapse() {
             let fit = &report.fits[family];
             let gain = fit.log_likelihood - report.fits[Family::Fixed].log_likelihood;
             assert!((0.0..0.5).contains(&gain), "{family}, seed {seed}: gains {gain}");
-            if report.score.z < 0.0 {
+            if report.score.unwrap().z < 0.0 {
                 assert!(fit.status == FitStatus::Boundary && gain == 0.0, "{family}, seed {seed}: {gain}");
                 assert_eq!(fit.w, report.fits[Family::Fixed].w);
             }
@@ -65,7 +65,7 @@ fn heterogeneous_populations_are_recognised() {
         let pairs = simulate(truth, PAIRS, 21).unwrap();
         let report = all(&pairs);
         let fit = &report.fits[family];
-        assert!(report.score.z > 3.0, "score test: {}", report.score.z);
+        assert!(report.score.unwrap().z > 3.0, "score test: {}", report.score.unwrap().z);
         assert!(report.likelihood_ratio(family).unwrap().p < 1e-3);
         assert_eq!((fit.status, report.verdict()), (FitStatus::Interior, Verdict::Heterogeneous));
         let (cv, error) = (fit.strength.cv(), fit.errors.cv.unwrap());
@@ -187,8 +187,8 @@ fn score_test_is_the_efficient_score() {
         }
         let outer: f64 = sums.iter().map(|s| s * s).sum();
         let near = |a: f64, b: f64| assert!((a - b).abs() < 1e-9 * (1.0 + b.abs()), "{a} {b}");
-        near(report.score.z, score / variance.sqrt());
-        near(report.score.z_outer.unwrap(), score / outer.sqrt());
+        near(report.score.unwrap().z, score / variance.sqrt());
+        near(report.score.unwrap().z_outer.unwrap(), score / outer.sqrt());
     }
 }
 
@@ -209,7 +209,7 @@ fn score_test_bears_a_ridge() {
                     0.5 * x * x * q * (2.0 * q - 1.0)
                 })
                 .sum();
-            (report.score.z, v, report.fits[Family::Fixed].w[0])
+            (report.score.unwrap().z, v, report.fits[Family::Fixed].w[0])
         };
         let ((plain, v, w), (bent, v_bent, shrunk)) = (test(0.0), test(60.0));
         assert!(shrunk < 0.9 * w, "{shrunk} {w}");
@@ -254,7 +254,7 @@ fn answers_do_not_depend_on_the_way_of_asking() {
         same.errors.w.iter_mut().flatten().zip(&units).for_each(|(e, unit)| *e *= unit);
         close(&same, &reference.fits[family], 1e-6);
     }
-    assert!((scaled.score.z - reference.score.z).abs() < 1e-9);
+    assert!((scaled.score.unwrap().z - reference.score.unwrap().z).abs() < 1e-9);
 }
 
 /// Pairs that stand twice tell the robust error nothing new, if the groups say so.
@@ -368,12 +368,16 @@ fn sizes_do_not_matter() {
 fn what_has_no_answer_is_refused() {
     // Separable: perfectly, and but for ties.
     let separable = (0..200).flat_map(|i| [1.0, f64::from(i % 7) - 3.0]).collect();
-    assert_eq!(refused(separable, 2), LearnError::Separable);
+    assert_eq!(refused(separable, 2), LearnError::SeparatedBy { features: vec![0] });
     let ties = (0..200).flat_map(|i| [f64::from(i % 2), 0.0 * f64::from(i)]).collect::<Vec<f64>>();
     assert_eq!(refused(ties, 2), LearnError::Collinear { feature: 1 });
-    let quasi =
-        (0..200).flat_map(|i| [f64::from(i % 2), if i % 2 == 0 { f64::from(i % 3) - 1.0 } else { 0.3 }]);
-    assert_eq!(refused(quasi.collect(), 2), LearnError::Separable);
+    // By a sum of features, of which none has one sign.
+    let turned = |a: f64, b: f64| [a + b, a - b];
+    let separable = (0..200).flat_map(|i| turned(1.0, f64::from(i % 7) - 3.0)).collect();
+    assert_eq!(refused(separable, 2), LearnError::Separable);
+    let quasi = |i: i32| [f64::from(i % 2), if i % 2 == 0 { f64::from(i % 3) - 1.0 } else { 0.3 }];
+    let turned = (0..200).map(quasi).flat_map(|[a, b]| turned(a, b)).collect();
+    assert_eq!(refused(turned, 2), LearnError::Separable);
     let ridge = Options { ridge: 1.0, ..Options::default() };
     let pairs = Pairs::new((0..200).flat_map(|i| [1.0, f64::from(i % 7) - 3.0]).collect(), 2).unwrap();
     assert!(learn::train(Family::Fixed, &pairs, &ridge).unwrap().is_maximum());
@@ -393,7 +397,7 @@ fn what_has_no_answer_is_refused() {
     assert!((fixed.w[0] - 0.5 * 2.0_f64.ln()).abs() < 1e-7);
     let coin = (0..300).map(|i| if i % 2 == 0 { -2.0 } else { 2.0 }).collect::<Vec<f64>>();
     assert_eq!(refused(coin, 1), LearnError::OneSize);
-    assert_eq!(refused(vec![1.0], 1), LearnError::Separable);
+    assert_eq!(refused(vec![1.0], 1), LearnError::SeparatedBy { features: vec![0] });
 }
 
 #[test]
@@ -500,9 +504,12 @@ proptest! {
                 let errors = &fit.errors;
                 let each = [errors.v, errors.cv, fit.robust.cv];
                 prop_assert!(each.into_iter().flatten().all(|e| e > 0.0 && e.is_finite()), "{fit:?}");
-                prop_assert!(errors.w.iter().flatten().all(|e| *e > 0.0 && e.is_finite()), "{fit:?}");
+                let separated = |j: usize| fit.separated.iter().any(|s| s.feature == j);
+                for (j, e) in errors.w.iter().flatten().enumerate() {
+                    prop_assert!(*e > 0.0 && e.is_finite() != separated(j), "{fit:?}");
+                }
             }
-            prop_assert!(report.score.z.is_finite() && (0.0..=1.0).contains(&report.score.p));
+            prop_assert!(report.score.unwrap().z.is_finite() && (0.0..=1.0).contains(&report.score.unwrap().p));
         }
         if pairs.len() > 1 {
             let _ = learn::cross_validate(&pairs, &options, 2);
@@ -518,7 +525,7 @@ fn few_groups_have_no_robust_error() {
         let grouped = pairs.clone().with_groups((0..PAIRS as u32).map(|i| i % groups).collect()).unwrap();
         let report = learn::train_all(&grouped, &Options::default()).unwrap();
         assert_eq!(report.fits[Family::Gamma].robust.cv.is_some(), groups >= 10);
-        assert_eq!(report.score.z_outer.is_some(), groups >= 10);
+        assert_eq!(report.score.unwrap().z_outer.is_some(), groups >= 10);
     }
 }
 
@@ -527,8 +534,9 @@ fn few_groups_have_no_robust_error() {
 fn a_ridge_leaves_the_score_test_alone() {
     for (truth, seed) in [(Truth::Point, 3), (Truth::Gamma { cv: 1.0 }, 4)] {
         let pairs = simulate(truth, 2000, seed).unwrap();
-        let z =
-            |ridge: f64| learn::train_all(&pairs, &Options { ridge, ..Options::default() }).unwrap().score.z;
+        let z = |ridge: f64| {
+            learn::train_all(&pairs, &Options { ridge, ..Options::default() }).unwrap().score.unwrap().z
+        };
         let plain = z(0.0);
         for ridge in [1.0, 10.0, 100.0] {
             println!("{ridge}: {} {plain}", z(ridge));
