@@ -1,8 +1,7 @@
 //! A progress bar on standard error, for input that takes a while, if that is a terminal.
 
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
-use prefstrength_learn::ChunkSink;
-use prefstrength_learn::{LearnError, Margins};
+use prefstrength_learn::{ChunkSink, GroupedSink, LearnError, Margins};
 
 /// Bytes below which nothing is shown.
 const LONG: u64 = 8 << 20;
@@ -72,5 +71,10 @@ impl<M: Margins> Margins for Watched<'_, M> {
     fn for_each(&mut self, take: &mut ChunkSink<'_>) -> Result<(), LearnError> {
         self.bar.inc(1);
         self.margins.for_each(take)
+    }
+
+    fn for_each_with_groups(&mut self, take: &mut GroupedSink<'_>) -> Result<(), LearnError> {
+        self.bar.inc(1);
+        self.margins.for_each_with_groups(take)
     }
 }

@@ -1,7 +1,6 @@
 //! Margins that are read again and again, and need not fit into memory.
 
-use prefstrength_learn::ChunkSink;
-use prefstrength_learn::{LearnError, Margins};
+use prefstrength_learn::{ChunkSink, GroupedSink, LearnError, Margins};
 use std::io::{self, BufWriter, Read, Seek, SeekFrom, Write};
 use tempfile::SpooledTempFile;
 
@@ -115,6 +114,11 @@ impl Margins for Spool {
         let done = self.pass(&mut |margins, weights, _| take(margins, weights));
         self.groups = groups;
         done
+    }
+
+    fn for_each_with_groups(&mut self, take: &mut GroupedSink<'_>) -> Result<(), LearnError> {
+        let grouped = self.groups.is_some();
+        self.pass(&mut |margins, weights, groups| take(margins, weights, grouped.then_some(groups)))
     }
 }
 

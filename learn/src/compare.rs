@@ -33,6 +33,9 @@ pub trait Fitted {
     /// How many parameters were learned; the spread counts also at the boundary.
     fn parameter_count(&self) -> usize;
 
+    /// How many margins or pairs.
+    fn number(&self) -> usize;
+
     /// The total weight, which counts as sample size.
     fn weight(&self) -> f64;
 
@@ -154,16 +157,26 @@ pub struct Comparison<F> {
 
 impl<F: Fitted> Comparison<F> {
     /// Of a family against `Fixed`, in what was maximised: with penalties, twice the gain in the penalised
-    /// log-likelihood, for which the distribution is an approximation. `None` without a maximum of both, and for
-    /// `Fixed` itself.
+    /// log-likelihood, for which the distribution is an approximation; with groups, divided by
+    /// [`dependence`](Self::dependence). `None` without a maximum of both, and for `Fixed` itself.
     #[must_use]
     pub fn likelihood_ratio(&self, family: Family) -> Option<LikelihoodRatio> {
-        let (fit, fixed) = (&self.fits[family], &self.fits[Family::Fixed]);
-        if family == Family::Fixed || !fit.is_maximum() || !fixed.is_maximum() {
-            return None;
-        }
-        let value = |fit: &F| fit.log_likelihood() - fit.penalty();
-        Some(LikelihoodRatio::from_gain(value(fit) - value(fixed)))
+        self.likelihood_ratio_of(&self.fits[family])
+    }
+
+    /// The same of any of the models. p of one with two parameters more than `Fixed`, a spread beside label noise, is
+    /// under ¼χ²₀ + ½χ²₁ + ¼χ²₂, that of a curved margin, which may bend to either side, under χ²₁.
+    #[must_use]
+    pub fn likelihood_ratio_of(&self, fit: &F) -> Option<LikelihoodRatio> {
+        let statistic = self.ratio(fit).filter(|_| fit.model().parameters() > 0)?;
+        let below = if statistic > 0.0 { normal_cdf(-statistic.sqrt()) } else { 0.5 };
+        let p = match (fit.model().curvature, fit.model().parameters()) {
+            (true, _) => 2.0 * below,
+            (_, 1) if statistic > 0.0 => below,
+            (_, _) if statistic > 0.0 => below + 0.25 * (-0.5 * statistic).exp(),
+            _ => 1.0,
+        };
+        Some(LikelihoodRatio { statistic, p })
     }
 
     /// The family with the least AIC among those with a maximum.
@@ -203,18 +216,14 @@ impl<F: Fitted> Comparison<F> {
     /// who differ; then these after S. Holm's correction for their number.
     #[must_use]
     pub fn tests(&self) -> Vec<Test> {
-        let one_sided = |ratio: f64| if ratio > 0.0 { normal_cdf(-ratio.sqrt()) } else { 1.0 };
         let mut tests = Vec::new();
         let mut add = |model: Option<Model>, p: Option<f64>| {
             tests.extend(p.filter(|p| p.is_finite()).map(|p| Test { model, p, holm: p }));
         };
-        let noise = &self.lapsed[Family::Fixed];
-        add(Some(noise.model()), self.ratio(noise).map(one_sided));
-        for (family, fit) in self.fits.iter().filter(|(family, _)| *family != Family::Fixed) {
-            add(Some(Model::new(family)), self.ratio(fit).map(one_sided));
+        let alternatives = self.fits.values().chain([&self.lapsed[Family::Fixed], &self.curved]);
+        for fit in alternatives {
+            add(Some(fit.model()), self.likelihood_ratio_of(fit).map(|ratio| ratio.p));
         }
-        // γ may lie on either side of 1.
-        add(Some(self.curved.model()), self.ratio(&self.curved).map(|ratio| 2.0 * normal_cdf(-ratio.sqrt())));
         add(None, self.people.as_ref().map(|people| people.between.p));
         correct(&mut tests);
         tests

@@ -103,6 +103,9 @@ impl Fitted for Fit {
     fn parameter_count(&self) -> usize {
         1 + self.model.parameters()
     }
+    fn number(&self) -> usize {
+        self.number
+    }
     fn weight(&self) -> f64 {
         self.weight
     }

@@ -118,6 +118,9 @@ impl Fitted for Trained {
     fn parameter_count(&self) -> usize {
         self.w.len() + self.model.parameters()
     }
+    fn number(&self) -> usize {
+        self.number
+    }
     fn weight(&self) -> f64 {
         self.weight
     }

@@ -136,15 +136,11 @@ fn fits() {
             close("s.e. by person", fit.robust.v.unwrap() * slope, robust, 0.003 * robust);
         }
         let start = Instant::now();
-        let lapsed = learn::train_people(Model::new(Family::Gamma).with_lapse(), &pairs, &options).unwrap();
-        println!(
-            "  {} {:?}: {:.4}, cv {:.4}, ε {:.4}, {:?}",
-            lapsed.model,
-            lapsed.status,
-            lapsed.log_likelihood,
-            lapsed.strength.cv(),
-            lapsed.lapse,
-            start.elapsed()
-        );
+        let people = learn::compare_people(&pairs, &options).unwrap();
+        println!("  people {:?}: {:?}, lapse {:.4}", start.elapsed(), people.cv.as_ref().map(|cv| cv.interval), people.lapsed.lapse);
+        println!("=> {}", all.verdict_with(Some(&people)));
+        let start = Instant::now();
+        let strengths = learn::person_strengths(&pairs, people.best()).unwrap();
+        println!("  {} strengths in {:?}: {:?}", strengths.len(), start.elapsed(), strengths[0]);
     }
 }

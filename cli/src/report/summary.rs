@@ -2,14 +2,19 @@
 
 use prefstrength::{AnyStrength, Family, PerFamily};
 use prefstrength_learn::{
-    Averages, CalibrationBin, Comparison, CrossValidation, Fit, FitStatus, Fitted, GroupEffectTest,
-    LikelihoodRatio, ScoreTest, StandardErrors, Trained, Verdict,
+    Averages, CalibrationBin, ChoiceCurve, ChoicesVerdict, Comparison, CrossValidation, Fit, FitStatus, Fitted,
+    GroupEffectTest, ItemTest, LikelihoodRatio, Model, PeopleTests, PeopleVerdict, PersonStrength, Profile, ScoreTest,
+    StandardErrors, Trained, Verdict,
 };
 use serde::Serialize;
 use std::collections::BTreeMap;
 
+/// Of the JSON: raised where a key changes its meaning or goes.
+const SCHEMA_VERSION: u32 = 1;
+
 #[derive(Debug, Serialize)]
 pub(crate) struct Summary {
+    pub(crate) schema_version: u32,
     pub(crate) command: &'static str,
     pub(crate) file: String,
     /// Rows, and their total weight.
@@ -17,11 +22,21 @@ pub(crate) struct Summary {
     pub(crate) weight: f64,
     /// Whether the verdict is one of a fit.
     pub(crate) is_fit: bool,
-    pub(crate) verdict: &'static str,
-    pub(crate) verdict_text: String,
+    pub(crate) verdict: VerdictSummary,
     /// None where plain DPO is a coin's.
     pub(crate) score_test: Option<ScoreTest>,
-    pub(crate) families: PerFamily<FamilySummary>,
+    /// The score test of v = 0 at the fit of label noise.
+    pub(crate) score_test_beyond_noise: Option<ScoreTest>,
+    /// How much more the choices of a group vary together than independent ones: what likelihood ratios are divided by.
+    pub(crate) dependence: f64,
+    pub(crate) families: PerFamily<ModelSummary>,
+    /// Plain DPO with label noise, with a curved margin; and the families with label noise.
+    pub(crate) noise: ModelSummary,
+    pub(crate) curved: ModelSummary,
+    pub(crate) families_with_noise: Vec<ModelSummary>,
+    /// Values of cv and ε that the choices allow.
+    pub(crate) profile_cv: Option<Profile>,
+    pub(crate) profile_noise: Option<Profile>,
     pub(crate) best_by_aic: Option<Family>,
     pub(crate) best_by_bic: Option<Family>,
     pub(crate) penalties: Option<Penalties>,
@@ -30,12 +45,100 @@ pub(crate) struct Summary {
     pub(crate) cross_validation_error: Option<String>,
     /// What cross-validation says of a spread: better, worse, or undecided.
     pub(crate) predicts: Option<Predicts>,
+    /// What is strange about the file.
+    pub(crate) notes: Vec<String>,
     pub(crate) calibration: Vec<Calibrated>,
     /// Sizes of margins that so many per cent of the choices do not exceed; of the `described_by` family.
     pub(crate) sizes: Vec<(f64, f64)>,
     /// The family that groups and pictures are about.
     pub(crate) described_by: Family,
     pub(crate) groups: Option<Groups>,
+    pub(crate) people: Option<PeopleSummary>,
+    pub(crate) items: Option<ItemTest>,
+    /// Counts of choices against the margin by its size, and what each model says of it, for a picture.
+    #[serde(skip)]
+    pub(crate) against: Option<Against>,
+}
+
+/// The verdict, with everything that its words rest on.
+#[derive(Debug, Serialize)]
+pub(crate) struct VerdictSummary {
+    pub(crate) choices: ChoicesVerdict,
+    pub(crate) people: Option<PeopleVerdict>,
+    pub(crate) text: String,
+    pub(crate) choices_text: String,
+    pub(crate) people_text: Option<String>,
+    /// p of plain DPO against each alternative, and after Holm's correction.
+    pub(crate) tests: Vec<OneTest>,
+    pub(crate) z: Option<f64>,
+    pub(crate) z_beyond_noise: Option<f64>,
+    pub(crate) choices_needed: Option<f64>,
+    pub(crate) persons_needed: Option<f64>,
+}
+
+#[derive(Debug, Serialize)]
+pub(crate) struct OneTest {
+    /// The alternative; people for the test between them.
+    pub(crate) alternative: String,
+    pub(crate) p: f64,
+    pub(crate) holm: f64,
+}
+
+impl VerdictSummary {
+    fn new(verdict: &Verdict) -> Self {
+        let name = |test: &prefstrength_learn::Test| test.model.map_or("people".to_owned(), |m| m.to_string());
+        let one = |test| OneTest { alternative: name(test), p: test.p, holm: test.holm };
+        Self {
+            choices: verdict.choices,
+            people: verdict.people,
+            text: verdict.to_string(),
+            choices_text: verdict.choices_text().to_owned(),
+            people_text: verdict.people_text().map(str::to_owned),
+            tests: verdict.tests.iter().map(one).collect(),
+            z: verdict.z,
+            z_beyond_noise: verdict.z_beyond_noise,
+            choices_needed: verdict.choices_needed,
+            persons_needed: verdict.persons_needed,
+        }
+    }
+}
+
+/// What groups tell where each is a person.
+#[derive(Debug, Serialize)]
+pub(crate) struct PeopleSummary {
+    pub(crate) tests: PeopleTests,
+    /// Names of the features of `tests.features`.
+    pub(crate) features: Vec<String>,
+    /// With one β per person.
+    pub(crate) panel: Option<PanelSummary>,
+    /// Why there is no panel that was asked for.
+    pub(crate) panel_error: Option<String>,
+}
+
+#[derive(Debug, Serialize)]
+pub(crate) struct PanelSummary {
+    pub(crate) persons: usize,
+    pub(crate) fits: PerFamily<Trained>,
+    pub(crate) best: Family,
+    pub(crate) with_noise: Trained,
+    pub(crate) likelihood_ratio: Option<LikelihoodRatio>,
+    pub(crate) profile_cv: Option<Profile>,
+    /// From weak to strong.
+    pub(crate) strengths: Vec<OnePerson>,
+}
+
+#[derive(Debug, Serialize)]
+pub(crate) struct OnePerson {
+    pub(crate) name: String,
+    #[serde(flatten)]
+    pub(crate) strength: PersonStrength,
+}
+
+/// What the picture of alternatives shows.
+#[derive(Debug)]
+pub(crate) struct Against {
+    pub(crate) bins: Vec<CalibrationBin>,
+    pub(crate) curves: Vec<(Model, ChoiceCurve)>,
 }
 
 #[derive(Debug, Serialize)]
@@ -44,9 +147,10 @@ pub(crate) struct Penalties {
     pub(crate) prior_cv: Option<f64>,
 }
 
-/// One family's fit.
+/// One model's fit.
 #[derive(Debug, Serialize)]
-pub(crate) struct FamilySummary {
+pub(crate) struct ModelSummary {
+    pub(crate) model: String,
     pub(crate) family: Family,
     pub(crate) spread: FitStatus,
     pub(crate) is_maximum: bool,
@@ -55,9 +159,20 @@ pub(crate) struct FamilySummary {
     pub(crate) penalty: f64,
     pub(crate) mean: f64,
     pub(crate) mean_error: Option<f64>,
+    pub(crate) mean_error_robust: Option<f64>,
     pub(crate) cv: f64,
     pub(crate) cv_error: Option<f64>,
     pub(crate) cv_error_robust: Option<f64>,
+    /// ε, the share of flipped labels; 0 where none was learned.
+    pub(crate) lapse: f64,
+    pub(crate) lapse_error: Option<f64>,
+    pub(crate) lapse_error_robust: Option<f64>,
+    /// γ, the power of the margin; 1 where none was learned.
+    pub(crate) curvature: f64,
+    pub(crate) curvature_error: Option<f64>,
+    pub(crate) curvature_error_robust: Option<f64>,
+    /// So many groups are behind robust errors; none without groups.
+    pub(crate) robust_units: Option<usize>,
     /// By name: beta; shape and scale; mu and sigma.
     pub(crate) parameters: BTreeMap<&'static str, f64>,
     /// Of a policy.
@@ -65,8 +180,15 @@ pub(crate) struct FamilySummary {
     pub(crate) likelihood_ratio: Option<LikelihoodRatio>,
     pub(crate) aic: Option<f64>,
     pub(crate) bic: Option<f64>,
+    /// AIC less the least of all models, and Vuong's z of the best one against this one.
+    pub(crate) aic_difference: Option<f64>,
+    pub(crate) vuong_z: Option<f64>,
     pub(crate) iterations: u32,
     pub(crate) gradient: f64,
+    #[serde(skip)]
+    pub(crate) of: Model,
+    #[serde(skip)]
+    pub(crate) curve: ChoiceCurve,
     #[serde(skip)]
     pub(crate) beta: AnyStrength,
     /// Variances of the estimates of ln mean and v, and their covariance.
@@ -79,6 +201,7 @@ pub(crate) struct Feature {
     pub(crate) name: String,
     pub(crate) weight: f64,
     pub(crate) error: Option<f64>,
+    pub(crate) error_robust: Option<f64>,
     /// So many pairs, which all that have the feature agree: its weight is infinite, and the one given stands for it.
     pub(crate) separated: Option<usize>,
 }
@@ -150,62 +273,92 @@ pub(crate) struct OneGroup {
 }
 
 impl Summary {
-    /// Without what only some reports have.
-    pub(crate) fn new(
+    /// Of margins, without what only some reports have.
+    pub(crate) fn of_fit(file: String, report: &Comparison<Fit>, verdict: &Verdict) -> Self {
+        let one = |fit: &Fit| ModelSummary::of_fit(report, fit);
+        Self::new("fit", file, report, verdict, one)
+    }
+
+    /// Of pairs.
+    pub(crate) fn of_trained(
         command: &'static str,
         file: String,
-        (number, weight): (usize, f64),
-        verdict: Verdict,
-        score_test: Option<ScoreTest>,
-        (best_by_aic, best_by_bic): (Option<Family>, Option<Family>),
-        families: PerFamily<FamilySummary>,
+        report: &Comparison<Trained>,
+        verdict: &Verdict,
+        names: &[String],
     ) -> Self {
+        let one = |fit: &Trained| ModelSummary::of_trained(report, fit, names);
+        Self::new(command, file, report, verdict, one)
+    }
+
+    fn new<F: Fitted>(
+        command: &'static str,
+        file: String,
+        report: &Comparison<F>,
+        verdict: &Verdict,
+        one: impl Fn(&F) -> ModelSummary,
+    ) -> Self {
+        let families = PerFamily::from_fn(|family| one(&report.fits[family]));
+        let lapsed = report.lapsed.iter().filter(|(family, _)| *family != Family::Fixed);
+        let fixed = &report.fits[Family::Fixed];
         Self {
+            schema_version: SCHEMA_VERSION,
             command,
             file,
-            number,
-            weight,
-            is_fit: !matches!(verdict, Verdict::NoMaximum { .. } | Verdict::NotConverged),
-            verdict: verdict_name(&verdict),
-            verdict_text: verdict.to_string(),
-            score_test,
-            best_by_aic,
-            best_by_bic,
+            number: fixed.number(),
+            weight: fixed.weight(),
+            is_fit: verdict.is_fit(),
+            verdict: VerdictSummary::new(verdict),
+            score_test: report.score,
+            score_test_beyond_noise: report.beyond_noise,
+            dependence: report.dependence,
+            noise: one(&report.lapsed[Family::Fixed]),
+            curved: one(&report.curved),
+            families_with_noise: lapsed.map(|(_, fit)| one(fit)).collect(),
+            profile_cv: report.cv.clone(),
+            profile_noise: report.lapse.clone(),
+            best_by_aic: report.best_by_aic(),
+            best_by_bic: report.best_by_bic(),
             penalties: None,
             cross_validation: None,
             cross_validation_error: None,
             predicts: None,
+            notes: Vec::new(),
             calibration: Vec::new(),
             sizes: Vec::new(),
             described_by: describing(&families),
             groups: None,
+            people: None,
+            items: None,
+            against: None,
             families,
         }
     }
 
-    pub(crate) fn family(&self, family: Family) -> &FamilySummary {
+    pub(crate) fn family(&self, family: Family) -> &ModelSummary {
         &self.families[family]
+    }
+
+    /// All models that have a maximum of their own.
+    pub(crate) fn models(&self) -> impl Iterator<Item = &ModelSummary> {
+        let others = [&self.noise, &self.curved].into_iter().chain(&self.families_with_noise);
+        self.families.values().chain(others).filter(|f| f.has_own_spread())
+    }
+
+    /// What standard errors are by.
+    pub(crate) fn is_grouped(&self) -> bool {
+        self.family(Family::Fixed).robust_units.is_some()
     }
 }
 
 /// The family with a spread of its own under which the choices are likeliest, or plain DPO.
-fn describing(families: &PerFamily<FamilySummary>) -> Family {
+fn describing(families: &PerFamily<ModelSummary>) -> Family {
     let spread = families.values().filter(|f| f.spread == FitStatus::Interior);
     let best = spread.reduce(|a, b| if b.value() > a.value() { b } else { a });
     best.map_or(Family::Fixed, |f| f.family)
 }
 
-fn verdict_name(verdict: &Verdict) -> &'static str {
-    match verdict {
-        Verdict::NoMaximum { .. } => "no_maximum",
-        Verdict::NotConverged => "not_converged",
-        Verdict::Homogeneous => "homogeneous",
-        Verdict::NotSignificant => "not_significant",
-        Verdict::Heterogeneous => "heterogeneous",
-    }
-}
-
-impl FamilySummary {
+impl ModelSummary {
     /// Whether it is a fit of its own: one whose spread collapsed says what plain DPO says.
     pub(crate) fn has_own_spread(&self) -> bool {
         self.is_maximum && self.spread != FitStatus::Boundary
@@ -216,60 +369,91 @@ impl FamilySummary {
         self.log_likelihood - self.penalty
     }
 
-    pub(crate) fn of_fit(report: &Comparison<Fit>, family: Family) -> Self {
-        let fit: &Fit = &report.fits[family];
-        let StandardErrors { ln_mean, v, cv, covariance } = fit.errors;
+    fn of_fit(report: &Comparison<Fit>, fit: &Fit) -> Self {
+        let StandardErrors { ln_mean, v, cv, covariance, lapse, curvature } = fit.errors;
+        let of_mean = |e: Option<f64>| e.map(|e| e * fit.strength.mean());
         Self {
-            family,
-            spread: fit.status,
-            is_maximum: fit.is_maximum(),
-            log_likelihood: fit.log_likelihood,
-            penalty: 0.0,
-            mean: fit.strength.mean(),
-            mean_error: ln_mean.map(|e| e * fit.strength.mean()),
-            cv: fit.strength.cv(),
+            mean_error: of_mean(ln_mean),
+            mean_error_robust: of_mean(fit.robust.ln_mean),
             cv_error: cv,
-            cv_error_robust: None,
-            parameters: parameters(&fit.strength),
-            policy: None,
-            likelihood_ratio: report.likelihood_ratio(family),
-            aic: fit.aic(),
-            bic: fit.bic(),
+            cv_error_robust: fit.robust.cv,
+            lapse_error: lapse,
+            lapse_error_robust: fit.robust.lapse,
+            curvature_error: curvature,
+            curvature_error_robust: fit.robust.curvature,
+            robust_units: fit.robust_units,
             iterations: fit.iterations,
             gradient: fit.gradient,
-            beta: fit.strength,
             covariance: ln_mean.map(|m| [m * m, v.map_or(0.0, |v| v * v), covariance.unwrap_or(0.0)]),
+            ..Self::new(report, fit)
         }
     }
 
-    pub(crate) fn of_trained(report: &Comparison<Trained>, family: Family, names: &[String]) -> Self {
-        let fit: &Trained = &report.fits[family];
+    fn of_trained(report: &Comparison<Trained>, fit: &Trained, names: &[String]) -> Self {
+        let error = |errors: &Option<Vec<f64>>, i: usize| {
+            errors.as_ref().and_then(|e| e.get(i).copied()).filter(|e| e.is_finite())
+        };
         let policy = fit.w.iter().zip(names).enumerate().map(|(i, (&weight, name))| Feature {
             name: name.clone(),
             weight,
-            error: fit.errors.w.as_ref().and_then(|e| e.get(i).copied()).filter(|e| e.is_finite()),
+            error: error(&fit.errors.w, i),
+            error_robust: error(&fit.robust.w, i),
             separated: fit.separated.iter().find(|s| s.feature == i).map(|s| s.number),
         });
         Self {
-            family,
-            spread: fit.status,
-            is_maximum: fit.is_maximum(),
-            log_likelihood: fit.log_likelihood,
-            penalty: fit.penalty,
-            mean: fit.strength.mean(),
-            mean_error: None,
-            cv: fit.strength.cv(),
             cv_error: fit.errors.cv,
-            cv_error_robust: fit.errors.cv_robust,
-            parameters: parameters(&fit.strength),
+            cv_error_robust: fit.robust.cv,
+            lapse_error: fit.errors.lapse,
+            lapse_error_robust: fit.robust.lapse,
+            curvature_error: fit.errors.curvature,
+            curvature_error_robust: fit.robust.curvature,
+            robust_units: fit.robust_units,
             policy: Some(policy.collect()),
-            likelihood_ratio: report.likelihood_ratio(family),
-            aic: fit.aic(),
-            bic: fit.bic(),
             iterations: fit.iterations,
             gradient: fit.gradient,
-            beta: fit.strength,
             covariance: fit.errors.v.map(|v| [0.0, v * v, 0.0]),
+            ..Self::new(report, fit)
+        }
+    }
+
+    /// What all fits have.
+    fn new<F: Fitted>(report: &Comparison<F>, fit: &F) -> Self {
+        let (model, curve) = (fit.model(), fit.curve());
+        let rival = report.rivals.iter().find(|rival| rival.model == model);
+        let best = model == report.best;
+        Self {
+            model: model.to_string(),
+            family: model.family,
+            spread: fit.status(),
+            is_maximum: fit.is_maximum(),
+            log_likelihood: fit.log_likelihood(),
+            penalty: fit.penalty(),
+            mean: curve.strength().mean(),
+            mean_error: None,
+            mean_error_robust: None,
+            cv: curve.strength().cv(),
+            cv_error: None,
+            cv_error_robust: None,
+            lapse: curve.epsilon(),
+            lapse_error: None,
+            lapse_error_robust: None,
+            curvature: curve.curvature(),
+            curvature_error: None,
+            curvature_error_robust: None,
+            robust_units: None,
+            parameters: parameters(&curve.strength()),
+            policy: None,
+            likelihood_ratio: report.likelihood_ratio_of(fit),
+            aic: fit.aic(),
+            bic: fit.bic(),
+            aic_difference: rival.map(|rival| rival.aic).or(best.then_some(0.0)),
+            vuong_z: rival.and_then(|rival| rival.vuong_z),
+            iterations: 0,
+            gradient: 0.0,
+            of: model,
+            curve,
+            beta: curve.strength(),
+            covariance: None,
         }
     }
 }
