@@ -25,6 +25,12 @@ pub enum LearnError {
         /// Which one, from 0, over all chunks.
         index: usize,
     },
+    /// A choice has another weight than those of the same person before it, neither of them 0: the weight of a person
+    /// is that of all their choices.
+    PersonWeight {
+        /// Which one, from 0, over all rows: the first such choice of the person with the lowest id.
+        index: usize,
+    },
     /// All margins are 0: every p(β) explains them equally well.
     AllZero,
     /// No margin is negative: the likelihood rises as the mean of β grows, and has no maximum. For pairs: some w
@@ -100,6 +106,9 @@ impl fmt::Display for LearnError {
             }
             Self::Margin { index } => return write!(f, "margin {index} is NaN or infinite"),
             Self::Weight { index } => return write!(f, "weight {index} is negative, NaN or infinite"),
+            Self::PersonWeight { index } => {
+                return write!(f, "weight {index} is not that of the same person's choices before it");
+            }
             Self::AllZero => "all margins are 0, which says nothing about β",
             Self::Separable => {
                 "the chosen answers all have the larger margin, or can be given it: the likelihood rises without end"

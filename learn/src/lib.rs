@@ -16,9 +16,9 @@
 //! | [`Calibration`] | predicted against observed choices, by the size of the margin |
 //! | [`ByGroup`] | margins, accuracy, likelihood and posterior strength by group: who decides strongly, who weakly |
 //!
-//! [`Margins`] is where margins come from, [`Pairs`] are features; [`Comparison`] is what all families beside each
-//! other say; [`limits`] has the limits. [`AnyStrength`](prefstrength::AnyStrength) is any of the strengths,
-//! [`Family`](prefstrength::Family) its name.
+//! [`Margins`] is where margins come from, [`Persons`] the choices of persons with one β each, [`Pairs`] are features;
+//! [`Comparison`] is what all families beside each other say; [`limits`] has the limits.
+//! [`AnyStrength`](prefstrength::AnyStrength) is any of the strengths, [`Family`](prefstrength::Family) its name.
 //!
 //! # A training loop
 //!
@@ -115,6 +115,7 @@ pub use compare::{Comparison, Fitted, LikelihoodRatio, Verdict};
 pub use cross_validation::{CrossValidation, HeldOut, cross_validate};
 pub use data::margins::{ChunkSink, Margins, Weighted};
 pub use data::pairs::Pairs;
+pub use data::persons::{PersonBlock, PersonSink, Persons, PersonsInMemory};
 pub use error::LearnError;
 pub use fit::{Fit, StandardErrors, fit, heterogeneity};
 pub use groups::{Averages, ByGroup, Group, GroupEffectTest};
