@@ -1,7 +1,7 @@
 //! A progress bar on standard error, for input that takes a while, if that is a terminal.
 
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
-use prefstrength_learn::{ChunkSink, GroupedSink, LearnError, Margins};
+use prefstrength_learn::{ChunkSink, GroupedSink, LearnError, Margins, PersonSink, Persons};
 
 /// Bytes below which nothing is shown.
 const LONG: u64 = 8 << 20;
@@ -50,9 +50,9 @@ impl Progress {
         }
     }
 
-    /// Margins whose passes are counted.
-    pub(crate) fn watch<'a, M>(&'a self, margins: &'a mut M) -> Watched<'a, M> {
-        Watched { margins, bar: &self.bar }
+    /// Margins or persons whose passes are counted.
+    pub(crate) fn watch<'a, M>(&'a self, source: &'a mut M) -> Watched<'a, M> {
+        Watched { source, bar: &self.bar }
     }
 }
 
@@ -63,14 +63,21 @@ impl Drop for Progress {
 }
 
 pub(crate) struct Watched<'a, M> {
-    margins: &'a mut M,
+    source: &'a mut M,
     bar: &'a ProgressBar,
 }
 
 impl<M: Margins> Margins for Watched<'_, M> {
     fn for_each(&mut self, take: &mut ChunkSink<'_>) -> Result<(), LearnError> {
         self.bar.inc(1);
-        self.margins.for_each(take)
+        self.source.for_each(take)
+    }
+}
+
+impl<P: Persons> Persons for Watched<'_, P> {
+    fn for_each_block(&mut self, take: &mut PersonSink<'_>) -> Result<(), LearnError> {
+        self.bar.inc(1);
+        self.source.for_each_block(take)
     }
 
     fn for_each_with_groups(&mut self, take: &mut GroupedSink<'_>) -> Result<(), LearnError> {

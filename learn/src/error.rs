@@ -25,6 +25,12 @@ pub enum LearnError {
         /// Which one, from 0, over all chunks.
         index: usize,
     },
+    /// A choice has another weight than those of the same person before it, neither of them 0: the weight of a person
+    /// is that of all their choices.
+    PersonWeight {
+        /// Which one, from 0, over all rows: the first such choice of the person with the lowest id.
+        index: usize,
+    },
     /// All margins are 0: every p(β) explains them equally well.
     AllZero,
     /// No margin is negative: the likelihood rises as the mean of β grows, and has no maximum. For pairs: some w
@@ -78,11 +84,6 @@ pub enum LearnError {
     PriorCv,
     /// There are no groups, and one β per person was asked for.
     NoGroups,
-    /// Choices of one person have several weights: in a panel a weight is that of a person.
-    PersonWeight {
-        /// Which choice, from 0.
-        index: usize,
-    },
     /// `0 < γ < ∞` fails.
     Curvature,
     /// Such a [`Model`](crate::Model) is not for this function: one β per person asks for
@@ -122,6 +123,9 @@ impl fmt::Display for LearnError {
             }
             Self::Margin { index } => return write!(f, "margin {index} is NaN or infinite"),
             Self::Weight { index } => return write!(f, "weight {index} is negative, NaN or infinite"),
+            Self::PersonWeight { index } => {
+                return write!(f, "weight {index} is not that of the same person's choices before it");
+            }
             Self::AllZero => "all margins are 0, which says nothing about β",
             Self::Separable => {
                 "the chosen answers all have the larger margin, or can be given it: the likelihood rises without end"
@@ -166,9 +170,6 @@ impl fmt::Display for LearnError {
             Self::RidgeWithoutPolicy => "a ridge is for the weights of a policy, and margins have none",
             Self::PriorCv => "the scale of the prior of cv must be finite and positive",
             Self::NoGroups => "one β per person asks for groups",
-            Self::PersonWeight { index } => {
-                return write!(f, "choice {index}: all choices of one person must have one weight");
-            }
             Self::Curvature => "the curvature of the margin must be finite and positive",
             Self::Model => "this model cannot be fitted here",
             Self::Times => "the multiple of the usual size must be finite, and 1 or more",

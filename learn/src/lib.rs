@@ -19,9 +19,9 @@
 //! | [`Extremes`] | how many margins lie far beyond the usual ones, and the fit without them |
 //! | [`TotalWeight`] | weights that are no sample size |
 //!
-//! [`Margins`] is where margins come from, [`Pairs`] are features; [`Comparison`] is what all families beside each
-//! other say; [`limits`] has the limits. [`AnyStrength`](prefstrength::AnyStrength) is any of the strengths,
-//! [`Family`](prefstrength::Family) its name.
+//! [`Margins`] is where margins come from, [`Persons`] the choices of persons with one β each, [`Pairs`] are features;
+//! [`Comparison`] is what all families beside each other say; [`limits`] has the limits.
+//! [`AnyStrength`](prefstrength::AnyStrength) is any of the strengths, [`Family`](prefstrength::Family) its name.
 //!
 //! # A training loop
 //!

@@ -4,13 +4,13 @@ use crate::cholesky::{Cholesky, add_outer, dot};
 use crate::compare::{Fitted, LikelihoodRatio};
 use crate::covariance::{Covariance, Variance};
 use crate::data::pairs::Pairs;
-use crate::data::persons::Persons;
+use crate::data::persons::{Persons, PersonsInMemory};
 use crate::descent::{Baseline, Solution, classify, find_minima, least, least_gain};
 use crate::error::{LearnError, check_length};
 use crate::fit::{Fit, describing};
 use crate::limits::GROUPS;
 use crate::model::Model;
-use crate::objective::pairs::{WeightedPairs, scale};
+use crate::objective::pairs::scale;
 use crate::objective::panel::{PanelLoss, PersonChoices, PersonRows};
 use crate::objective::point::{Objective, SPREAD, epsilon_at, join};
 use crate::options::Options;
@@ -28,11 +28,10 @@ const LAPSE: f64 = 0.3;
 
 /// Pairs, person after person.
 pub(crate) struct PairPersons {
+    /// Their order; what the margins are does not matter.
+    sorted: PersonsInMemory,
     features: Vec<f64>,
     dim: usize,
-    ends: Vec<usize>,
-    weights: Option<Vec<f64>>,
-    persons: Vec<u32>,
 }
 
 impl PairPersons {
@@ -41,31 +40,12 @@ impl PairPersons {
     /// # Errors
     /// [`LearnError::NoGroups`], and [`LearnError::PersonWeight`] where choices of one person that count have several
     /// weights.
-    pub(crate) fn new(data: &WeightedPairs<'_>) -> Result<Self, LearnError> {
-        let pairs = data.pairs;
+    pub(crate) fn new(pairs: &Pairs) -> Result<Self, LearnError> {
         let groups = pairs.groups().ok_or(LearnError::NoGroups)?;
-        let mut order: Vec<usize> = (0..pairs.len()).filter(|&i| data.weight(i) > 0.0).collect();
-        order.sort_by_key(|&i| groups[i]);
-        let mut all = Self {
-            features: Vec::with_capacity(order.len() * pairs.dim()),
-            dim: pairs.dim(),
-            ends: Vec::new(),
-            weights: data.weights().map(|_| Vec::new()),
-            persons: Vec::new(),
-        };
-        for person in order.chunk_by(|&a, &b| groups[a] == groups[b]) {
-            let weight = data.weight(person[0]);
-            if let Some(&index) = person.iter().find(|&&i| data.weight(i) != weight) {
-                return Err(LearnError::PersonWeight { index });
-            }
-            for &i in person {
-                all.features.extend_from_slice(pairs.block(i..i + 1));
-            }
-            all.persons.push(groups[person[0]]);
-            all.weights.iter_mut().for_each(|weights| weights.push(weight));
-            all.ends.push(all.features.len() / all.dim);
-        }
-        Ok(all)
+        let sorted = PersonsInMemory::new(&vec![0.0; pairs.len()], groups, pairs.weights())?;
+        let rows = sorted.order().iter().map(|&i| pairs.block(i..i + 1));
+        let features = rows.collect::<Vec<_>>().concat();
+        Ok(Self { features, sorted, dim: pairs.dim() })
     }
 }
 
@@ -78,11 +58,12 @@ impl PersonRows for PairPersons {
         &mut self,
         take: &mut dyn FnMut(&PersonChoices<'_>) -> Result<(), LearnError>,
     ) -> Result<(), LearnError> {
+        let block = self.sorted.block();
         take(&PersonChoices {
             features: &self.features,
-            ends: &self.ends,
-            weights: self.weights.as_deref(),
-            persons: &self.persons,
+            ends: block.ends(),
+            weights: block.weights(),
+            persons: block.persons(),
         })
     }
 }
@@ -336,7 +317,7 @@ fn on_rest<R>(
     }
     let rest = if options.ridge == 0.0 { Rest::new(pairs, None)? } else { None };
     let left = rest.as_ref().map_or(pairs, |rest| &rest.pairs);
-    let rows = PairPersons::new(&WeightedPairs::new(left, None))?;
+    let rows = PairPersons::new(left)?;
     let fixed = train(Family::Fixed, left, options)?;
     let found = work(&mut Paneling::new(rows, options)?, &fixed)?;
     Ok(match &rest {
@@ -450,7 +431,7 @@ pub struct PersonStrength {
 /// [`LearnError::NoGroups`]; [`LearnError::PersonWeight`]; [`LearnError::Batch`] for another number of features.
 pub fn person_strengths(pairs: &Pairs, fit: &Trained) -> Result<Vec<PersonStrength>, LearnError> {
     check_length("w", Some(&fit.w), pairs.dim())?;
-    strengths(&mut PairPersons::new(&WeightedPairs::new(pairs, None))?, fit)
+    strengths(&mut PairPersons::new(pairs)?, fit)
 }
 
 /// The same of margins.

@@ -1,4 +1,4 @@
-//! What is learned from: a stream of margins, or pairs as features.
+//! What is learned from: a stream of margins, of persons, or pairs as features.
 
 pub(crate) mod margins;
 pub(crate) mod octaves;

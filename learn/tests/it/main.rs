@@ -10,6 +10,7 @@ mod describe;
 mod learn;
 mod masks;
 mod noise;
+mod persons;
 mod robust;
 mod score;
 mod train;
