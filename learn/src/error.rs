@@ -83,6 +83,8 @@ pub enum LearnError {
     NotFinite,
     /// [`StrengthParams`](crate::StrengthParams) are trained in (ln mean, ln cv) or (ln mean, v).
     Coordinates,
+    /// A number of a [`Design`](crate::Design) for a sample size is outside its domain; in words.
+    Design(&'static str),
     /// A parameter outside its domain.
     Param(ParamError),
     /// A batch that was refused.
@@ -141,6 +143,7 @@ impl fmt::Display for LearnError {
             Self::OtherStrength => "sums under another p(β) do not add up",
             Self::NotFinite => "a parameter is NaN or infinite",
             Self::Coordinates => "the coordinates must be (ln mean, ln cv) or (ln mean, v)",
+            Self::Design(why) => why,
             Self::Param(error) => return error.fmt(f),
             Self::Batch(error) => return error.fmt(f),
         })

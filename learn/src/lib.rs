@@ -14,6 +14,7 @@
 //! | [`heterogeneity`] | all families, a score test, likelihood ratios, and the verdict in words |
 //! | [`LossSums`] | loss and gradient over margins that lie on several workers: they add up |
 //! | [`Calibration`] | predicted against observed choices, by the size of the margin |
+//! | [`Design`] | how many choices or people it takes to find a spread, or to tell it from label noise |
 //! | [`ByGroup`] | margins, accuracy, likelihood and posterior strength by group: who decides strongly, who weakly |
 //!
 //! [`Margins`] is where margins come from, [`Pairs`] are features; [`Comparison`] is what all families beside each
@@ -102,6 +103,7 @@ mod lapse_params;
 pub mod limits;
 mod objective;
 mod options;
+mod power;
 mod prepared;
 mod score;
 mod starts;
@@ -120,6 +122,7 @@ pub use fit::{Fit, StandardErrors, fit, heterogeneity};
 pub use groups::{Averages, ByGroup, Group, GroupEffectTest};
 pub use lapse_params::LapseParams;
 pub use options::Options;
+pub use power::{Design, Nearest, PowerTarget, Rival, Truth};
 pub use score::ScoreTest;
 pub use status::FitStatus;
 pub use strength_params::{Penalty, StrengthParams};
