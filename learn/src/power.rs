@@ -195,8 +195,15 @@ pub struct Design {
     size: f64,
     of_ln_mean: f64,
     of_v: f64,
-    /// Whether x is that of the plain-DPO fit to data, and not that of the truth.
-    fitted: bool,
+    /// Of data, where x is that of the fit of plain DPO, and not that of the truth.
+    data: Option<Data>,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq)]
+struct Data {
+    mean: f64,
+    number: usize,
+    weight: f64,
 }
 
 impl Design {
@@ -221,7 +228,7 @@ impl Design {
         let mut sums = Sums::default();
         nodes.iter().for_each(|&(x, w)| sums.add(x, w));
         let (of_ln_mean, of_v) = sums.information(1.0).ok_or(LearnError::OneSize)?;
-        Ok(Self { nodes, size, of_ln_mean, of_v, fitted: false })
+        Ok(Self { nodes, size, of_ln_mean, of_v, data: None })
     }
 
     /// Those of data: x at the fit of plain DPO, in three passes or so. A [`Truth`] is then one whose choices plain DPO
@@ -262,13 +269,32 @@ impl Design {
         })?;
         let nodes = bins.into_values().map(|[sum, weight]| (sum / weight, weight / plain.weight)).collect();
         let (of_ln_mean, of_v) = sums.information(plain.weight).ok_or(LearnError::OneSize)?;
-        Ok(Self { nodes, size: squares.sqrt(), of_ln_mean, of_v, fitted: true })
+        let data = Data { mean, number: plain.number, weight: plain.weight };
+        Ok(Self { nodes, size: squares.sqrt(), of_ln_mean, of_v, data: Some(data) })
     }
 
     /// s: the standard deviation of x, of data the root mean square.
     #[must_use]
     pub fn size(&self) -> f64 {
         self.size
+    }
+
+    /// E\[β\] of plain DPO, of data.
+    #[must_use]
+    pub fn mean(&self) -> Option<f64> {
+        self.data.map(|data| data.mean)
+    }
+
+    /// How many margins there are, of data.
+    #[must_use]
+    pub fn number(&self) -> Option<usize> {
+        self.data.map(|data| data.number)
+    }
+
+    /// Their total weight, which counts as sample size.
+    #[must_use]
+    pub fn weight(&self) -> Option<f64> {
+        self.data.map(|data| data.weight)
     }
 
     /// c̄: the information of a choice about ln E\[β\], at v = 0.
@@ -349,8 +375,9 @@ impl Design {
         let plain = self.nearest_to(&self.against(&truth), truth.ln_mean, Rival::Plain)?;
         let strength = truth.strength()?;
         let fitted = plain.mean * truth.ln_mean.exp();
-        let null: f64 =
-            self.nodes.iter().map(|&(x, w)| w * x * x * sigmoid(fitted * x) * sigmoid(-fitted * x)).sum();
+        let plainly = |&(x, w): &(f64, f64)| [x, w, sigmoid(fitted * x), sigmoid(-fitted * x)];
+        let plainly: Vec<[f64; 4]> = self.nodes.iter().map(plainly).collect();
+        let null: f64 = plainly.iter().map(|&[x, w, with, against]| w * x * x * with * against).sum();
         // E over β of g², g⁴, τ⁴ and g²τ², τ² = Var(X | β).
         let mut moments = [0.0; 4];
         for j in 0..PLACES {
@@ -360,8 +387,7 @@ impl Design {
             let share = 30.0 * (t * (1.0 - t)).powi(2) / f64::from(PLACES);
             let beta = strength.quantile(p);
             let (mut g, mut square) = (0.0, 0.0);
-            for &(x, w) in &self.nodes {
-                let (with, against) = (sigmoid(fitted * x), sigmoid(-fitted * x));
+            for &[x, w, with, against] in &plainly {
                 let (own, other) = (sigmoid(beta * x), sigmoid(-beta * x));
                 g += w * x * (against - other);
                 square += w * x * x * (own * against * against + other * with * with);
@@ -381,14 +407,18 @@ impl Design {
         Ok(if people.is_nan() { f64::INFINITY } else { people })
     }
 
-    /// P of the choice against the margin at every node, which is at most ½.
-    fn against(&self, model: &Model) -> Vec<f64> {
-        self.nodes.iter().map(|&(x, _)| model.against(x).value).collect()
+    /// P of the choice against the margin at every node, which is at most ½, and its logarithm.
+    fn against(&self, model: &Model) -> Vec<(f64, f64)> {
+        let at = |&(x, _): &(f64, f64)| {
+            let against = model.against(x);
+            (against.value, against.ln)
+        };
+        self.nodes.iter().map(at).collect()
     }
 
     /// The truth, with the mean that plain DPO fits as 1 where x is that of a fit.
     fn anchor(&self, truth: Truth) -> Result<Model, LearnError> {
-        if !self.fitted {
+        if self.data.is_none() {
             return Ok(truth.model(0.0));
         }
         // The equation of plain DPO at its fit: E x(P − σ(x)) = 0, and rising with the mean.
@@ -408,7 +438,7 @@ impl Design {
         Ok(truth.model(0.5 * (low + high)))
     }
 
-    fn nearest_to(&self, truth: &[f64], ln_mean: f64, rival: Rival) -> Result<Nearest, LearnError> {
+    fn nearest_to(&self, truth: &[(f64, f64)], ln_mean: f64, rival: Rival) -> Result<Nearest, LearnError> {
         let starts: &[Model] = &match rival {
             Rival::Plain => [0.0; 3].map(|_| Model { ln_mean, v: 0.0, lapse: 0.0 }),
             Rival::Spread => [0.02, 0.3, 2.0].map(|v| Model { ln_mean, v, lapse: 0.0 }),
@@ -424,7 +454,7 @@ impl Design {
     }
 
     /// Fisher's scoring, damped, from a start.
-    fn descend(&self, truth: &[f64], start: Model, rival: Rival) -> (f64, Model) {
+    fn descend(&self, truth: &[(f64, f64)], start: Model, rival: Rival) -> (f64, Model) {
         let mut now = start;
         let mut at = self.divergence(truth, &now, rival);
         let mut damping = 0.0;
@@ -462,32 +492,35 @@ impl Design {
         (at.value, now)
     }
 
-    fn divergence(&self, truth: &[f64], model: &Model, rival: Rival) -> Divergence {
+    fn divergence(&self, truth: &[(f64, f64)], model: &Model, rival: Rival) -> Divergence {
         let mut sum = Divergence::default();
-        for (&(x, w), &p) in self.nodes.iter().zip(truth) {
-            let Against { value: q, of_ln_mean, of_v, of_lapse } = model.against(x);
-            let other = if rival == Rival::Lapse { of_lapse } else { of_v };
+        for (&(x, w), &(p, ln_p)) in self.nodes.iter().zip(truth) {
+            let Against { value: q, ln: ln_q, slopes: [a, of_v, of_lapse] } = model.against(x);
+            let b = if rival == Rival::Lapse { of_lapse } else { of_v };
             // Both outcomes: p·h(q/p − 1) + …, h(u) = u − ln(1 + u) ≥ 0, in which nothing cancels.
             let difference = q - p;
-            sum.value += w * (p * excess(difference / p) + (1.0 - p) * excess(-difference / (1.0 - p)));
-            let weight = w / (q * (1.0 - q));
-            if weight < f64::INFINITY {
-                sum.slope[0] += weight * difference * of_ln_mean;
-                sum.slope[1] += weight * difference * other;
-                sum.information[0] += weight * of_ln_mean * of_ln_mean;
-                sum.information[1] += weight * of_ln_mean * other;
-                sum.information[2] += weight * other * other;
+            let with = (1.0 - p) * excess(-difference / (1.0 - p));
+            let against = match p {
+                0.0 => q,
+                _ if difference.abs() < 0.5 * p => p * excess(difference / p),
+                _ => difference + p * (ln_p - ln_q),
+            };
+            sum.value += w * (with + against);
+            let slope = w * difference / (1.0 - q);
+            sum.slope[0] += slope * a;
+            sum.slope[1] += slope * b;
+            let weight = w * q / (1.0 - q);
+            for (sum, term) in sum.information.iter_mut().zip([a * a, a * b, b * b]) {
+                *sum += if weight > 0.0 { weight * term } else { 0.0 };
             }
         }
         sum
     }
 }
 
-/// u − ln(1 + u); 0 for 0/0, where neither model has the choice.
+/// u − ln(1 + u).
 fn excess(u: f64) -> f64 {
-    if u.is_nan() {
-        0.0
-    } else if u.abs() < 1e-3 {
+    if u.abs() < 1e-3 {
         u * u * (0.5 - u * (1.0 / 3.0 - u * (0.25 - u * (0.2 - u / 6.0))))
     } else {
         u - u.ln_1p()
@@ -555,12 +588,11 @@ struct Model {
     lapse: f64,
 }
 
-/// The chance of a choice against the margin, and its derivatives.
+/// The chance of a choice against the margin, its logarithm, and the derivatives of that in ln mean, v and ε.
 struct Against {
     value: f64,
-    of_ln_mean: f64,
-    of_v: f64,
-    of_lapse: f64,
+    ln: f64,
+    slopes: [f64; 3],
 }
 
 impl Model {
@@ -571,12 +603,20 @@ impl Model {
     /// NaN outside the family.
     fn against(&self, x: f64) -> Against {
         let Ok(strength) = self.strength() else {
-            return Against { value: f64::NAN, of_ln_mean: 0.0, of_v: 0.0, of_lapse: 0.0 };
+            return Against { value: f64::NAN, ln: f64::NAN, slopes: [0.0; 3] };
         };
         let loss = strength.nll_gradient_in(-x, Coordinates::LnMeanV);
-        let (g, part) = ((-loss.value).exp(), 1.0 - 2.0 * self.lapse);
-        let [of_ln_mean, of_v] = loss.d_params.map(|d| if g > 0.0 { -part * g * d } else { 0.0 });
-        Against { value: self.lapse + part * g, of_ln_mean, of_v, of_lapse: 1.0 - 2.0 * g }
+        let [d_ln_mean, d_v] = loss.d_params;
+        let g = (-loss.value).exp();
+        if self.lapse == 0.0 {
+            // Also where g underflows.
+            return Against { value: g, ln: -loss.value, slopes: [-d_ln_mean, -d_v, loss.value.exp() - 2.0] };
+        }
+        let part = 1.0 - 2.0 * self.lapse;
+        let value = self.lapse + part * g;
+        let share = part * g / value;
+        let slopes = [-share * d_ln_mean, -share * d_v, (1.0 - 2.0 * g) / value];
+        Against { value, ln: value.ln(), slopes }
     }
 }
 

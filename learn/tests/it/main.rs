@@ -10,4 +10,5 @@ mod describe;
 mod learn;
 mod masks;
 mod noise;
+mod power;
 mod train;
