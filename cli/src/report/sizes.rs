@@ -140,7 +140,7 @@ impl Sizes {
                 cv_found: if each.len() < GROUPS { None } else { design.cv_of_people(each, target)? },
             })
         };
-        seen.hopeless &= told(&seen).all(|n| n > weight);
+        seen.hopeless = is_hopeless(&seen, OUT_OF_REACH.max(weight));
         seen.data = Some(Data {
             number: design.number().unwrap_or_default(),
             weight,
@@ -198,15 +198,16 @@ impl Sizes {
             hopeless: false,
             data: None,
         };
-        found.hopeless = told(&found).all(|n| n > OUT_OF_REACH);
+        found.hopeless = is_hopeless(&found, OUT_OF_REACH);
         Ok(found)
     }
 }
 
-/// How many choices tell noise from spread, whichever of what was asked for it is.
-fn told(design: &OfDesign) -> impl Iterator<Item = f64> {
-    let spreads = design.spreads.iter().map(|s| s.choices_to_tell);
-    spreads.chain(design.lapses.iter().map(|l| l.choices_to_tell)).flatten()
+/// Whether it takes more choices than that to tell noise from spread, whichever of what was asked for it is.
+fn is_hopeless(design: &OfDesign, most: f64) -> bool {
+    let spreads = design.spreads.iter().map(|spread| spread.choices_to_tell);
+    let lapses = design.lapses.iter().map(|flipped| flipped.choices_to_tell);
+    spreads.chain(lapses).flatten().all(|choices| choices > most)
 }
 
 /// Rounded up, to three digits where there are more.
@@ -287,7 +288,7 @@ fn of_choices(sizes: &Sizes) -> String {
         });
     }
     text.push_str(
-        "  By the likelihood ratio against plain DPO, which has one β for all. Label noise passes for a spread \
+        "  By the likelihood ratio against plain DPO, which has one β for all. Label noise passes for a spread\n  \
          there: see below.\n",
     );
     text
@@ -329,7 +330,7 @@ fn of_people(sizes: &Sizes) -> String {
     let _ = writeln!(
         text,
         "  By the test between people: does what one of them chooses go with what else they choose? {GROUPS} at \
-         least.\n  Label noise does not pass for a spread there; people of other tastes do."
+         least.\n  Label noise does not pass for a spread there; people of other or opposite tastes do."
     );
     text
 }
@@ -365,8 +366,8 @@ fn of_noise(sizes: &Sizes) -> String {
         };
         let _ = writeln!(
             text,
-            "  => hopeless {whose}: it takes more than {OUT_OF_REACH} choices, whichever of these it is. Ask for \
-             clearer pairs (larger margins), or ask the same people again."
+            "  => hopeless {whose}: it takes more than {OUT_OF_REACH} choices, whichever of these it is.\n     Ask for \
+             clearer pairs, with larger margins, or ask the same people again and again."
         );
     }
     text.push_str(

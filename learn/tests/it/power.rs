@@ -80,6 +80,18 @@ fn label_noise_and_spread() {
         Design::normal(3.0).expect("a size").nearest(Truth::Spread(0.5), Rival::Lapse).expect("a truth");
     close(nearest.mean, 0.9244003732, 1e-5);
     close(nearest.lapse, 0.5 * sigmoid(-2.9919396448), 1e-4);
+    // By NumPy as well: √(variance/2KL), and what follows from it.
+    let target = PowerTarget::default();
+    for (size, truth, ratio, choices) in [
+        (2.0, Truth::Spread(1.0), 1.0448522382, 793.43),
+        (6.0, Truth::Spread(0.5), 1.1693736675, 969.21),
+        (3.0, Truth::Lapse(0.05), 1.2158087508, 564.43),
+        (3.0, Truth::Lapse(0.1), 1.1356866123, 357.08),
+    ] {
+        let plain = Design::normal(size).expect("a size").nearest(truth, Rival::Plain).expect("a truth");
+        close((plain.variance / (2.0 * plain.divergence)).sqrt(), ratio, 1e-6);
+        close(plain.choices(&target), choices, 1e-4);
+    }
 }
 
 /// As the spread shrinks, everything tends to what information says of it.
@@ -247,17 +259,17 @@ fn z_between(margins: &[f64], each: usize) -> f64 {
 
 /// Studies of the computed size find what they are to find in about 80 % of cases.
 ///
-/// `cargo test --release -p prefstrength-learn --test it power::studies -- --ignored --nocapture`
+/// `cargo test --release -p prefstrength-learn --test it studies -- --ignored --nocapture`
 #[test]
-#[ignore = "a minute"]
+#[ignore = "a minute or two"]
 fn studies_of_the_computed_size_have_the_power() {
-    let sets = 400;
+    let sets = 1000;
     let target = PowerTarget::default();
     let mut random = ChaCha8Rng::seed_from_u64(1);
     let mut outside = Vec::new();
     let mut note = |what: String, power: f64| {
         println!("{what}: {:.1} %", 100.0 * power);
-        if !(0.75..=0.86).contains(&power) {
+        if !(0.75..=0.85).contains(&power) {
             outside.push(format!("{what}: {power}"));
         }
     };
