@@ -15,6 +15,7 @@
 //! | [`LossSums`] | loss and gradient over margins that lie on several workers: they add up |
 //! | [`Calibration`] | predicted against observed choices, by the size of the margin |
 //! | [`Design`] | how many choices or people it takes to find a spread, or to tell it from label noise |
+//! | [`Ratio`] | what one feature is worth in units of another, with Fieller's interval |
 //! | [`ByGroup`] | margins, accuracy, likelihood and posterior strength by group: who decides strongly, who weakly |
 //!
 //! [`Margins`] is where margins come from, [`Pairs`] are features; [`Comparison`] is what all families beside each
@@ -105,6 +106,7 @@ mod objective;
 mod options;
 mod power;
 mod prepared;
+mod ratio;
 mod score;
 mod starts;
 mod status;
@@ -123,6 +125,7 @@ pub use groups::{Averages, ByGroup, Group, GroupEffectTest};
 pub use lapse_params::LapseParams;
 pub use options::Options;
 pub use power::{Design, Nearest, PowerTarget, Rival, Truth};
+pub use ratio::{Ratio, RatioInterval};
 pub use score::ScoreTest;
 pub use status::FitStatus;
 pub use strength_params::{Penalty, StrengthParams};

@@ -88,7 +88,8 @@ impl Default for PowerTarget {
     }
 }
 
-fn normal_quantile(p: f64) -> Result<f64, LearnError> {
+/// Of 0 < p < 1.
+pub(crate) fn normal_quantile(p: f64) -> Result<f64, LearnError> {
     Ok(LogNormal::from_mu_sigma(0.0, 1.0)?.quantile(p).ln())
 }
 
@@ -157,7 +158,8 @@ impl Nearest {
     ///
     /// n = (z₁₋ₗₑᵥₑₗ + z_power·r)²/(2·divergence), r² = variance/(2·divergence): the root of the ratio has the mean
     /// √(2n·divergence) and the standard deviation r. r = 1 is the textbook's n = noncentrality/(2·divergence), which
-    /// promises a little too much.
+    /// promises a little too much. Of 1000 simulated studies of this n, for cv = 0.5 and 1 and s = 2 to 6, the likelihood
+    /// ratio of Gamma rejected plain DPO in 75 to 79 %.
     ///
     /// Infinite where the divergence is 0.
     #[must_use]
@@ -351,6 +353,8 @@ impl Design {
     /// T(T−1)/2·c̄². Where there is one, U has the mean T(T−1)/2·E\[g²\], g = E\[X | β\], and a larger variance, in
     /// which the people themselves are drawn: both count, so that G = ((z₁₋ₗₑᵥₑₗ·σ₀ + z_power·σ₁)/mean)². The normal
     /// approximation wants ten people or more ([`GROUPS`](crate::limits::GROUPS)), and so do the tests.
+    /// Of 1000 simulated studies with so many people 76 to 84 % found the spread, for s = 1 to 6, T = 5 to 20 and
+    /// cv = 0.3 to 1.
     ///
     /// Infinite where nobody chooses twice.
     ///

@@ -11,4 +11,5 @@ mod learn;
 mod masks;
 mod noise;
 mod power;
+mod ratio;
 mod train;
