@@ -14,7 +14,7 @@ mod report;
 mod spool;
 
 use clap::{CommandFactory, Parser, Subcommand};
-use commands::{Failure, evaluate, fit, simulate, train};
+use commands::{Failure, evaluate, fit, power, simulate, train};
 use std::process::ExitCode;
 
 /// Learn how much the strength of preferences varies, and whether that is real.
@@ -30,6 +30,7 @@ use std::process::ExitCode;
 ///
 ///   prefstrength fit margins.csv            p(β) for margins that a trained policy gives
 ///   prefstrength train pairs.csv            a linear policy on features of pairs, and p(β), together
+///   prefstrength power                      how many choices or people it takes
 ///   prefstrength simulate margins | prefstrength fit -     data whose truth is known
 ///
 /// Exit status: 0; 1 for data that cannot be read or have no answer (a message
@@ -48,6 +49,7 @@ enum Command {
     Fit(fit::FitArgs),
     Train(train::TrainArgs),
     Evaluate(evaluate::EvaluateArgs),
+    Power(power::PowerArgs),
     #[command(subcommand)]
     Simulate(simulate::Simulate),
 }
@@ -57,6 +59,7 @@ fn main() -> ExitCode {
         Command::Fit(args) => args.run(),
         Command::Train(args) => args.run(),
         Command::Evaluate(args) => args.run(),
+        Command::Power(args) => args.run(),
         Command::Simulate(what) => what.run(),
     };
     match result {

@@ -952,3 +952,61 @@ fn a_reader_may_leave() {
         assert_eq!((out.status.code(), out.stderr.as_slice()), (Some(0), &b""[..]), "{args}");
     }
 }
+
+#[test]
+fn sample_sizes_are_told() {
+    let place = Place::new();
+    let text = place.text("power");
+    contains(
+        &text,
+        &["power of 80 % at a one-sided level of 5 %", "which of the two", "hopeless at s = 0.5, 1:"],
+    );
+    let report = place.json("power --size 3,1 --cv 0.5 --lapse 0.1 --choices 20");
+    assert_eq!((&report["schema_version"], &report["command"]), (&1.into(), &"power".into()));
+    let [large, small] = [&report["designs"][0], &report["designs"][1]];
+    assert_eq!((&large["hopeless"], &small["hopeless"]), (&false.into(), &true.into()));
+    within(number(&large["information_of_ln_mean"]), 0.2506, 1e-4);
+    within(number(&large["lapses"][0]["choices"]), 357.0, 1.0);
+    within(number(&large["lapses"][0]["looks_like_cv"]), 0.9375, 1e-3);
+    assert!(number(&large["spreads"][0]["choices"]) < number(&large["spreads"][0]["choices_to_tell"]));
+    assert_eq!(large["spreads"][0]["people"][0]["choices_each"], 20);
+    // More is asked for.
+    let more = place.json("power --size 3 --cv 0.5 --lapse 0.1 --level 0.01 --power 0.95");
+    assert!(number(&more["designs"][0]["lapses"][0]["choices"]) > 600.0);
+
+    place.text("simulate margins -n 2000 --cv 0.5 --groups 100 --own-strength -o margins.csv");
+    let report = place.json("power margins.csv --group group --cv 0.5");
+    let (data, spread) = (&report["designs"][0]["data"], &report["designs"][0]["spreads"][0]);
+    assert_eq!((&data["number"], &data["people"]["number"]), (&2000.into(), &100.into()));
+    assert_eq!((&data["people"]["choices_least"], &data["people"]["choices_most"]), (&20.into(), &20.into()));
+    // What is found is more than 0.5 where more choices are needed for that, and less where fewer people are.
+    assert!(number(&spread["choices"]) > 2000.0 && number(&data["cv_found"]) > 0.5);
+    assert!(number(&spread["people"][0]["people"]) < 100.0 && number(&data["people"]["cv_found"]) < 0.5);
+    contains(
+        &place.text("power margins.csv"),
+        &["margins.csv: 2000 margins", "as many choices as these show a cv of"],
+    );
+    // As many as the repetitions of a weight.
+    let rows = fs::read_to_string(place.path("margins.csv")).unwrap();
+    let weighted: Vec<String> = rows.lines().skip(1).map(|row| format!("{row},3")).collect();
+    place.file("weighted.csv", format!("margin,group,w\nNaN,none,0\n{}\n", weighted.join("\n")));
+    let weighted = place.json("power weighted.csv --weight w --group group --cv 0.5");
+    assert_eq!(weighted["designs"][0]["data"]["weight"], 6000.0);
+    assert_eq!(weighted["designs"][0]["data"]["people"]["number"], 100);
+    within(number(&weighted["designs"][0]["spreads"][0]["choices"]), number(&spread["choices"]), 1e-6);
+    place.file("sure.csv", "margin\n1\n2\n");
+    contains(&place.refused("power sure.csv"), &["sure.csv", "larger margin"]);
+    for wrong in [
+        "--cv 0",
+        "--cv 11",
+        "--lapse 0.5",
+        "--size 0",
+        "--level 0.6",
+        "--power 0.3",
+        "--choices 1",
+        "--group g",
+    ] {
+        assert_eq!(place.run(&format!("power {wrong}")).status.code(), Some(2), "{wrong}");
+    }
+    assert_eq!(place.run("power margins.csv --size 2").status.code(), Some(2));
+}

@@ -106,6 +106,11 @@ pub enum LearnError {
     NotFinite,
     /// [`StrengthParams`](crate::StrengthParams) are trained in (ln mean, ln cv) or (ln mean, v).
     Coordinates,
+    /// A number of a [`Design`](crate::Design) for a sample size, or of a [`Ratio`](crate::Ratio), is outside its
+    /// domain; in words.
+    Design(&'static str),
+    /// The variances of two estimates are not positive, or their correlation is beyond ±1.
+    Covariance,
     /// A parameter outside its domain.
     Param(ParamError),
     /// A batch that was refused.
@@ -180,6 +185,8 @@ impl fmt::Display for LearnError {
             Self::OtherStrength => "sums under another p(β) do not add up",
             Self::NotFinite => "a parameter is NaN or infinite",
             Self::Coordinates => "the coordinates must be (ln mean, ln cv) or (ln mean, v)",
+            Self::Design(why) => why,
+            Self::Covariance => "the variances must be positive, and the correlation from -1 to 1",
             Self::Param(error) => return error.fmt(f),
             Self::Batch(error) => return error.fmt(f),
         })

@@ -15,6 +15,8 @@
 //! | [`LossSums`] | loss and gradient over margins that lie on several workers: they add up |
 //! | [`Calibration`] | predicted against observed choices, by the size of the margin |
 //! | [`Choices`] | score tests: of people, items, curvature and position, and of a spread beyond label noise |
+//! | [`Design`] | how many choices or people it takes to find a spread, or to tell it from label noise |
+//! | [`Ratio`] | what one feature is worth in units of another, with Fieller's interval |
 //! | [`ByGroup`] | margins, accuracy, likelihood and posterior strength by group: who decides strongly, who weakly |
 //! | [`Extremes`] | how many margins lie far beyond the usual ones, and the fit without them |
 //! | [`TotalWeight`] | weights that are no sample size |
@@ -112,8 +114,10 @@ mod model;
 mod objective;
 mod options;
 mod people;
+mod power;
 mod prepared;
 mod profile;
+mod ratio;
 mod score;
 mod separation;
 mod starts;
@@ -142,7 +146,9 @@ pub use people::{
     People, PersonStrength, compare_people, compare_people_of_margins, person_strengths,
     person_strengths_of_margins, train_people,
 };
+pub use power::{Design, Explanation, Nearest, PowerTarget, Truth};
 pub use profile::Profile;
+pub use ratio::{Ratio, RatioInterval};
 pub use score::{Choices, ItemTest, PeopleTests, Repeats, ScoreTest};
 pub use separation::Separated;
 pub use status::FitStatus;

@@ -345,7 +345,11 @@ impl<F: Fitted> Comparison<F> {
             });
         }
         if let Some(lapse) = self.lapse.as_ref().filter(|_| !text.is_empty()) {
-            text.push_str(&format!(", label noise at most {:.1} % (95 %)", 100.0 * lapse.interval[1]));
+            let [low, high] = lapse.interval.map(|x| 100.0 * x);
+            text.push_str(&match low > 0.0 {
+                true => format!(", label noise from {low:.1} to {high:.1} % (95 %)"),
+                false => format!(", label noise at most {high:.1} % (95 %)"),
+            });
         }
         text
     }

@@ -4,6 +4,7 @@ pub(crate) mod evaluate;
 mod failure;
 pub(crate) mod fit;
 mod options;
+pub(crate) mod power;
 mod rows;
 pub(crate) mod simulate;
 pub(crate) mod train;

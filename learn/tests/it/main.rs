@@ -13,4 +13,6 @@ mod noise;
 mod persons;
 mod robust;
 mod score;
+mod power;
+mod ratio;
 mod train;
