@@ -11,3 +11,4 @@ mod learn;
 mod masks;
 mod noise;
 mod train;
+mod truths;
