@@ -880,7 +880,149 @@ fn simulations_repeat() {
     assert_ne!(one, place.text("simulate pairs -n 50 --groups 4 --family lognormal --seed 2"));
     assert!(one.starts_with("pair_id,group_id,f1,f2,f3,f4,f5\n1,1,") && one.lines().count() == 51);
     assert_eq!(place.text("simulate margins -n 0"), "margin\n");
+    // Seeds that others have written down make the files that they made.
+    let margins = "margin\n3.52271\n16.9015\n2.97585\n18.4635\n28.2617\n16.1052\n";
+    assert_eq!(place.text("simulate margins -n 6"), margins);
+    let pairs =
+        "pair_id,group_id,f1,f2\n1,1,-0.889713,-0.359779\n2,2,0.649986,1.12928\n3,1,-0.269759,1.56485\n";
+    let options = "-n 3 --features 2 --groups 2 --own-strength --family lognormal --seed 7";
+    assert_eq!(place.text(&format!("simulate pairs {options}")), pairs);
     contains(&place.refused("simulate margins -o no/such/folder.csv"), &["no/such/folder.csv"]);
+}
+
+/// Columns of numbers below a header.
+fn columns(csv: &str) -> Vec<Vec<f64>> {
+    let mut lines = csv.lines();
+    let mut columns = vec![Vec::new(); lines.next().unwrap().split(',').count()];
+    for line in lines {
+        let cells: Vec<&str> = line.split(',').collect();
+        assert_eq!(cells.len(), columns.len(), "{line}");
+        columns.iter_mut().zip(cells).for_each(|(column, cell)| column.push(cell.parse().unwrap()));
+    }
+    columns
+}
+
+/// How often the answer ahead is chosen, in bins of |D|, against the probability at |D|: χ² of independent choices.
+fn follows(margins: &[f64], probability: impl Fn(f64) -> f64) {
+    let mut bins = [[0.0; 3]; 8];
+    for &d in margins {
+        let (p, bin) = (probability(d.abs()), (2.0 * d.abs()) as usize);
+        let [hits, expected, variance] = &mut bins[bin.min(7)];
+        *hits += f64::from(u8::from(d > 0.0));
+        *expected += p;
+        *variance += p * (1.0 - p);
+    }
+    let chi2: f64 = bins.iter().map(|[hits, expected, variance]| (hits - expected).powi(2) / variance).sum();
+    // The 0.9999 quantile of eight degrees of freedom.
+    assert!(chi2 < 31.8, "{chi2}: {bins:?}");
+}
+
+/// E f(z) of a standard normal z.
+fn normal_average(f: impl Fn(f64) -> f64) -> f64 {
+    let weight = |z: f64| 0.1 * (-0.5 * z * z).exp() / (2.0 * std::f64::consts::PI).sqrt();
+    (-80..=80).map(|i| 0.1 * f64::from(i)).map(|z| weight(z) * f(z)).sum()
+}
+
+fn sigmoid(x: f64) -> f64 {
+    1.0 / (1.0 + (-x).exp())
+}
+
+/// Margins D of normal pairs with β = 2 and flips, coins, …: the curve in 2D is what --help says.
+#[test]
+fn impostors_are_what_they_are_called() {
+    let place = Place::new();
+    let plain = "simulate margins -n 40000 --cv 0 --mean 2 --size 1";
+    let margins = |options: &str| columns(&place.text(&format!("{plain} {options}"))).swap_remove(0);
+    let control = margins("");
+    follows(&control, |d| sigmoid(2.0 * d));
+    follows(&margins("--flips 0.1"), |d| 0.1 + 0.8 * sigmoid(2.0 * d));
+    follows(&margins("--guessers 0.2"), |d| 0.1 + 0.8 * sigmoid(2.0 * d));
+    follows(&margins("--reversed 0.1"), |d| 0.1 + 0.8 * sigmoid(2.0 * d));
+    follows(&margins("--intercept -0.7"), |d| 0.5 * (sigmoid(2.0 * d + 0.7) + sigmoid(2.0 * d - 0.7)));
+    follows(&margins("--curvature 0.6"), |d| sigmoid(2.0 * d.powf(0.6)));
+    follows(&margins("--omitted 1.5"), |d| normal_average(|z| sigmoid(2.0 * d + 1.5 * z)));
+    follows(&margins("--flips 0.1 --guessers 0.2 --reversed 0.1 --intercept 0.7 --curvature 2"), |d| {
+        let own = 0.5 * (sigmoid(2.0 * d * d + 0.7) + sigmoid(2.0 * d * d - 0.7));
+        0.1 + 0.8 * (0.1 + 0.7 * own + 0.1 * (1.0 - own))
+    });
+    // What differs from the control is what the impostor did.
+    let turned = margins("--flips 0.1").iter().zip(&control).filter(|(a, b)| **a == -**b).count();
+    assert!((turned as f64 - 4000.0).abs() < 4.0 * 60.0, "{turned}");
+    let wide = margins("--junk 0.05");
+    let wide = wide.iter().zip(&control).filter(|(a, b)| {
+        let junk = (*a / *b - 10.0).abs() < 1e-9;
+        assert!(junk || a == b);
+        junk
+    });
+    let wide = wide.count();
+    assert!((wide as f64 - 2000.0).abs() < 4.0 * 44.0, "{wide}");
+}
+
+/// The side is that of the chosen answer; a column of it changes nothing else.
+#[test]
+fn sides_are_written() {
+    let place = Place::new();
+    let plain = "simulate margins -n 20000 --cv 0 --mean 2 --size 1 --groups 3";
+    let text = place.text(&format!("{plain} --write-side"));
+    assert!(text.starts_with("margin,group,side\n"));
+    let (sides, without) = (columns(&text), columns(&place.text(plain)));
+    assert_eq!(sides[..2], without);
+    assert!(sides[2].iter().all(|s| s.abs() == 1.0) && sides[2].iter().sum::<f64>().abs() < 4.0 * 142.0);
+    // Given D and which of both was shown first, the one ahead is chosen with σ(2D ± 0.7), whatever is flipped.
+    let sides = columns(&place.text(&format!("{plain} --intercept 0.7 --flips 0.1 --write-side")));
+    for first in [1.0, -1.0] {
+        // Where the answer ahead was shown first, or second.
+        let shown = sides[0].iter().zip(&sides[2]).filter(|(d, s)| d.signum() * *s == first).map(|(&d, _)| d);
+        let shown: Vec<f64> = shown.collect();
+        follows(&shown, |d| 0.1 + 0.8 * sigmoid(2.0 * d + 0.7 * first));
+    }
+    let pairs = place.text("simulate pairs -n 50 --features 2 --groups 2 --write-side --intercept 1");
+    assert!(pairs.starts_with("pair_id,group_id,f1,f2,side\n1,1,"));
+    assert!(pairs.lines().skip(1).all(|row| row.ends_with(",1") || row.ends_with(",-1")));
+}
+
+/// Coins and opposite tastes are those of people, where there are any; pairs know all impostors, too.
+#[test]
+fn people_are_impostors_throughout() {
+    let place = Place::new();
+    // Nobody errs: β is huge.
+    let plain = "simulate margins -n 20000 --cv 0 --mean 1e9 --size 1 --groups 200";
+    let table = columns(&place.text(&format!("{plain} --reversed 0.2 --guessers 0.1")));
+    let [mut own, mut opposite, mut coin] = [0; 3];
+    for group in 1..=200 {
+        let of_group = table[0].iter().zip(&table[1]).filter(|(_, g)| **g == f64::from(group));
+        match of_group.filter(|(d, _)| **d > 0.0).count() {
+            100 => own += 1,
+            0 => opposite += 1,
+            agreed => {
+                assert!((20..80).contains(&agreed), "{agreed}");
+                coin += 1;
+            }
+        }
+    }
+    assert!((118..=162).contains(&own) && (18..=62).contains(&opposite) && (4..=36).contains(&coin));
+    // Without groups, it is that share of choices.
+    let single = columns(&place.text("simulate margins -n 20000 --cv 0 --mean 1e9 --size 1 --reversed 0.2"));
+    let against = single[0].iter().filter(|d| **d < 0.0).count();
+    assert!((against as f64 - 4000.0).abs() < 4.0 * 57.0, "{against}");
+    let plain = "simulate pairs -n 20000 --features 1 --norm 2 --cv 0 --seed 5";
+    let feature = |options: &str| columns(&place.text(&format!("{plain} {options}"))).swap_remove(1);
+    follows(&feature(""), |f| sigmoid(2.0 * f));
+    follows(&feature("--flips 0.1"), |f| 0.1 + 0.8 * sigmoid(2.0 * f));
+    follows(&feature("--reversed 0.1"), |f| 0.1 + 0.8 * sigmoid(2.0 * f));
+    follows(&feature("--curvature 0.5"), |f| sigmoid((2.0 * f).sqrt()));
+    follows(&feature("--omitted 2"), |f| normal_average(|z| sigmoid(2.0 * f + 2.0 * z)));
+    follows(&feature("--intercept 3"), |f| 0.5 * (sigmoid(2.0 * f + 3.0) + sigmoid(2.0 * f - 3.0)));
+    let (junk, control) = (feature("--junk 0.5"), feature(""));
+    let junk = junk.iter().zip(&control).filter(|(a, b)| (*a / *b - 10.0).abs() < 1e-9).count();
+    assert!((junk as f64 - 10_000.0).abs() < 4.0 * 71.0, "{junk}");
+    // The ends of what options allow.
+    for options in ["--curvature 3 --guessers 1", "--intercept -1e50 --omitted 1e50 --curvature 0.01"] {
+        for rest in ["--mean 1e-50 --size 1e50", "--mean 1e50 --size 1e50 --cv 1000", "--size 0"] {
+            let table = columns(&place.text(&format!("simulate margins -n 100 {options} {rest} --junk 1")));
+            assert!(table[0].len() == 100 && table[0].iter().all(|d| d.is_finite()), "{options} {rest}");
+        }
+    }
 }
 
 #[test]
@@ -915,6 +1057,13 @@ fn command_lines_are_checked_and_taught() {
         "simulate margins --mean 0",
         "simulate pairs --norm inf",
         "simulate margins --own-strength",
+        "simulate margins --flips 1.1",
+        "simulate margins --guessers -0.1",
+        "simulate pairs --junk NaN",
+        "simulate pairs --curvature 0",
+        "simulate pairs --omitted -1",
+        "simulate margins --intercept inf",
+        "simulate margins --guessers 0.6 --reversed 0.6",
     ] {
         let out = place.run(args);
         assert_eq!(out.status.code(), Some(2), "{args}");
@@ -925,7 +1074,7 @@ fn command_lines_are_checked_and_taught() {
         ("fit --help", &["--margin", "--weight", "--group", "--svg", "--json", "Example: prefstrength fit"]),
         ("train --help", &["--folds", "--ridge", "--prior-cv", "f1, f2"]),
         ("evaluate --help", &["--precision", "--level", "k,theta", "--family", "mean,cv"]),
-        ("simulate margins --help", &["--cv", "--own-strength", "--seed"]),
+        ("simulate margins --help", &["--cv", "--own-strength", "--seed", "--reversed", "Impostors"]),
         ("--version", &["prefstrength"]),
     ] {
         let text = place.text(args);

@@ -16,3 +16,4 @@ mod score;
 mod power;
 mod ratio;
 mod train;
+mod truths;
