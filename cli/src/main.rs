@@ -5,7 +5,6 @@ mod commands;
 mod evaluation;
 mod input;
 mod output;
-#[cfg_attr(not(test), expect(dead_code, reason = "no command has one β per person yet"))]
 mod persons;
 mod plot;
 mod printable;

@@ -57,12 +57,14 @@ pub(crate) struct Spool {
     margins: Column,
     weights: Option<Column>,
     groups: Option<Column>,
+    /// What weights are multiplied by.
+    factor: f64,
 }
 
 impl Spool {
     pub(crate) fn new(weights: bool, groups: bool) -> Self {
         let column = |wanted: bool| wanted.then(Column::default);
-        Self { margins: Column::default(), weights: column(weights), groups: column(groups) }
+        Self { margins: Column::default(), weights: column(weights), groups: column(groups), factor: 1.0 }
     }
 
     /// One row; `weight` and `group` do not count where the spool has none.
@@ -76,6 +78,11 @@ impl Spool {
             Some(groups) => groups.push(group.into()),
             None => Ok(()),
         }
+    }
+
+    /// Has weights multiplied from now on.
+    pub(crate) fn scale_weights(&mut self, factor: f64) {
+        self.factor = factor;
     }
 
     pub(crate) fn finish(&mut self) -> io::Result<()> {
@@ -97,6 +104,9 @@ impl Spool {
                 if let Some(column) = column {
                     column.next(start, &mut bytes, buffer).map_err(failed)?;
                 }
+            }
+            if self.factor != 1.0 {
+                buffers[1].iter_mut().for_each(|w| *w *= self.factor);
             }
             let [margins, weights, of_groups] = &buffers;
             groups.clear();

@@ -2,33 +2,39 @@
 
 use super::failure::Failure;
 use super::options::Common;
+use super::people::PeopleArgs;
 use super::rows::{Names, weight};
+use super::train::{PairsRead, report_pairs};
 use crate::input::{self, Accept, Refusal, Table, Wanted};
+use crate::persons::PersonSpool;
 use crate::progress::Progress;
-use crate::report::{self, FamilySummary, Groups, Summary, calibrate, explain, fitted, present};
+use crate::report::{self, Summary, calibrate, explain, notes_of_margins, people_summary, present};
 use crate::spool::Spool;
 use clap::Args;
-use prefstrength::{Family, PerFamily};
-use prefstrength_learn::{self as learn, ByGroup, LearnError, Options};
-use prefstrength_learn::{Comparison, Fit};
+use prefstrength::Family;
+use prefstrength_learn::{self as learn, ByGroup, Choices, ItemTest, LearnError, Options, People, TotalWeight};
 use std::path::PathBuf;
 use std::process::ExitCode;
 
-/// Fit p(β) to margins of a trained policy, and test whether its spread is real.
+/// Fit p(β) to margins of a trained policy, and tell label noise, a spread of
+/// strengths and people who differ from each other.
 ///
 /// Reads a table with a column of margins, D = log-ratio of the chosen answer
-/// minus that of the rejected one, one row per preference pair, and fits a
-/// strength of each family; Fixed is plain DPO. Prints for each the
-/// log-likelihood, mean and cv of β with standard errors, the likelihood ratio
-/// against plain DPO with its p-value, AIC and BIC; then a score test of
-/// heterogeneity, the verdict, the calibration (are choices as frequent as
-/// predicted?), and with --group who decides strongly and who weakly.
+/// minus that of the rejected one, one row per preference pair. Fits plain DPO
+/// (Fixed), label noise, a curved margin, and a strength of each family, alone and
+/// beside label noise; prints log-likelihoods, mean and cv of β, the share of
+/// flipped labels, likelihood ratios with p-values, AIC, BIC and Vuong's z; then
+/// the verdict, with the values of cv and noise that the data allow, and the
+/// calibration (are choices as frequent as predicted?).
+///
+/// With --group (who chose) it tests whether people differ, fits one β per person
+/// and reports the strength of each; all standard errors are then by group.
 ///
 /// Margins should come from pairs that the policy was not trained on: on its own
 /// training pairs it is too sure.
 ///
-/// Memory does not grow with the file (but for the names of groups): what does not
-/// fit into a small buffer goes to a temporary file.
+/// Memory does not grow with the file (but for the names of groups, and with --item
+/// or --position): what does not fit into a small buffer goes to temporary files.
 ///
 /// Example: prefstrength fit margins.csv --group annotator --svg pictures
 #[derive(Args, Debug)]
@@ -42,51 +48,99 @@ pub(crate) struct FitArgs {
     /// Column of groups: annotators, prompts, data sets.
     #[arg(long, value_name = "COLUMN")]
     group: Option<String>,
+    /// Column of the position of the chosen answer, 1 where it was shown first and −1 where second: β(D + α·position)
+    /// then decides. Any other feature beside the margin will do as well. The rows are kept in memory.
+    #[arg(long, value_name = "COLUMN")]
+    position: Option<String>,
+    #[command(flatten)]
+    people: PeopleArgs,
     #[command(flatten)]
     common: Common,
+}
+
+/// Margins that have been read.
+struct MarginsRead {
+    spool: Spool,
+    groups: Names,
+    /// The item of every margin, if asked for.
+    items: Option<Vec<u32>>,
 }
 
 impl FitArgs {
     pub(crate) fn run(&self) -> Result<ExitCode, Failure> {
         let mut progress = Progress::new(self.common.quiet);
         let file = input::name_of(&self.file);
-        let (mut spool, names) = self.read(&mut progress)?;
+        if let Some(position) = &self.position {
+            let read = self.read_pairs(position, &mut progress)?;
+            let summary = report_pairs("fit", file, read, &Options::default(), None, &self.people, &self.common, &mut progress)?;
+            drop(progress);
+            return Ok(present(&summary, self.common.svg.as_deref(), self.common.json)?);
+        }
+        let MarginsRead { mut spool, groups, items } = self.read(&mut progress)?;
         let failed = |e: LearnError| explain(&file, &e, &[]);
+        if self.common.sampling_weights {
+            spool.scale_weights(TotalWeight::of(&mut spool).map_err(failed)?.factor());
+        }
         progress.phase("fitting");
         let options = Options { max_cv: self.common.max_cv, ..Options::default() };
         let report = learn::heterogeneity(progress.watch(&mut spool), &options).map_err(failed)?;
-        let families = PerFamily::from_fn(|family| FamilySummary::of_fit(&report, family));
+        let fixed = &report.fits[Family::Fixed];
+        // Their names are wanted in the end, and their number now.
+        let names = groups.list();
+        let mut panel: Option<Result<(People, Vec<learn::PersonStrength>), LearnError>> = None;
+        if report.people.is_some() && self.people.panel.wanted(self.group.is_some(), 1) {
+            progress.phase("fitting people");
+            panel = Some(PersonSpool::new(&mut spool).and_then(|mut persons| {
+                let people = learn::compare_people_of_margins(fixed, progress.watch(&mut persons), &options)?;
+                let strengths = learn::person_strengths_of_margins(&mut persons, people.best())?;
+                Ok((people, strengths))
+            }));
+        }
+        let people = panel.as_ref().and_then(|panel| panel.as_ref().ok()).map(|(people, _)| people);
+        let verdict = report.verdict_with(people);
+        let mut summary = Summary::of_fit(file.clone(), &report, &verdict);
         progress.phase("calibrating");
-        let calibration = calibrate(&fitted(&families), progress.watch(&mut spool), self.common.bins);
-        let (calibrated, sizes) = calibration.map_err(failed)?;
-        let rows = (report.fits[Family::Fixed].number, report.fits[Family::Fixed].weight);
-        let best = (report.best_by_aic(), report.best_by_bic());
-        let verdict = report.verdict();
-        let mut summary = Summary::new("fit", file, rows, verdict, report.score, best, families);
-        (summary.calibration, summary.sizes) = (vec![calibrated], sizes);
+        let curves: Vec<_> = summary.models().map(|f| (f.of, f.curve)).collect();
+        let calibration = calibrate(&curves, progress.watch(&mut spool), self.common.bins);
+        let (calibrated, sizes, against) = calibration.map_err(failed)?;
+        (summary.calibration, summary.sizes, summary.against) = (vec![calibrated], sizes, Some(against));
+        progress.phase("looking at extreme margins");
+        summary.notes = notes_of_margins(progress.watch(&mut spool)).map_err(failed)?;
+        if let Some(items) = &items {
+            progress.phase("looking at items");
+            summary.items = self.test_items(&mut spool, fixed, items).map_err(failed)?;
+        }
         if self.group.is_some() {
             progress.phase("looking at groups");
-            let groups = self.groups(&mut spool, &names.list(), &report, summary.described_by);
-            summary.groups = Some(groups.map_err(|e| explain(&summary.file, &e, &[]))?);
+            let family = summary.described_by;
+            let mut by_group = ByGroup::new(report.fits[family].strength);
+            let done = spool.pass(&mut |margins, weights, groups| by_group.add(margins, groups, weights));
+            done.map_err(failed)?;
+            summary.groups = Some(report::groups(&by_group, &names));
+            summary.people = people_summary(report.people.clone(), &[], panel, &names);
         }
         drop(progress);
         Ok(present(&summary, self.common.svg.as_deref(), self.common.json)?)
     }
 
-    fn read(&self, progress: &mut Progress) -> Result<(Spool, Names), String> {
+    /// The columns asked for, and where they are.
+    fn read(&self, progress: &mut Progress) -> Result<MarginsRead, String> {
         let table = Table::open(&self.file, self.common.format.map(Into::into)).map_err(|e| e.to_string())?;
         let find = |name: &String| table.column(name).map_err(|e| e.to_string());
         let margin = find(&self.margin)?;
         let weighted = self.common.weight.as_ref().map(find).transpose()?;
         let group = self.group.as_ref().map(find).transpose()?;
+        let item = self.people.item.as_ref().map(find).transpose()?;
         let columns: Vec<usize> = [Some(margin), weighted].into_iter().flatten().collect();
+        let texts: Vec<usize> = [group, item].into_iter().flatten().collect();
         let wanted = Wanted {
             numbers: &columns,
-            texts: group.as_slice(),
+            texts: &texts,
             // The weight is the second number.
             accept: if weighted.is_some() { Accept::Masked(1) } else { Accept::Finite },
         };
         let (mut spool, mut names) = (Spool::new(weighted.is_some(), group.is_some()), Names::default());
+        let (mut items, mut of_items) = (Names::default(), item.map(|_| Vec::new()));
         let failed = |e: std::io::Error| Refusal { column: None, why: format!("temporary file: {e}") };
         let mut each = |row: &input::Row<'_>| {
             let w = match (weighted, row.numbers.get(1)) {
@@ -94,23 +148,43 @@ impl FitArgs {
                 _ => 1.0,
             };
             let of = if group.is_some() { names.number(row.text(0), group)? } else { 0 };
+            if let Some(to) = &mut of_items {
+                to.push(items.number(row.text(usize::from(group.is_some())), item)?);
+            }
             spool.push(row.numbers[0], w, of).map_err(failed)
         };
         let mut read = |bytes: u64, total: Option<u64>| progress.read(bytes, total);
         table.read(&wanted, &mut read, &mut each).map_err(|e| e.to_string())?;
         spool.finish().map_err(|e| format!("temporary file: {e}"))?;
-        Ok((spool, names))
+        Ok(MarginsRead { spool, groups: names, items: of_items })
     }
 
-    fn groups(
+    /// Margin and position as pairs of two features.
+    fn read_pairs(&self, position: &str, progress: &mut Progress) -> Result<PairsRead, String> {
+        let table = Table::open(&self.file, self.common.format.map(Into::into)).map_err(|e| e.to_string())?;
+        let features = vec![self.margin.clone(), position.to_owned()];
+        super::train::read_pairs(table, features, self.group.clone(), &self.people, &self.common, progress)
+    }
+
+    fn test_items(
         &self,
         spool: &mut Spool,
-        names: &[String],
-        report: &Comparison<Fit>,
-        family: Family,
-    ) -> Result<Groups, LearnError> {
-        let mut by_group = ByGroup::new(report.fits[family].strength);
-        spool.pass(&mut |margins, weights, groups| by_group.add(margins, groups, weights))?;
-        Ok(report::groups(&by_group, names))
+        fixed: &learn::Fit,
+        items: &[u32],
+    ) -> Result<Option<ItemTest>, LearnError> {
+        if fixed.status != learn::FitStatus::Fixed {
+            return Ok(None);
+        }
+        let (mut all, mut weights, mut groups) = (Vec::new(), Vec::new(), Vec::new());
+        spool.pass(&mut |margins, of, by| {
+            all.extend_from_slice(margins);
+            weights.extend(of.unwrap_or_default());
+            groups.extend_from_slice(by);
+            Ok(())
+        })?;
+        let weights = (!weights.is_empty()).then_some(&weights[..]);
+        let choices = Choices::of_margins(&all, weights, fixed.strength.mean())?;
+        let choices = if groups.is_empty() { choices } else { choices.with_groups(&groups)? };
+        choices.test_items(items).map(Some)
     }
 }

@@ -4,6 +4,7 @@ pub(crate) mod evaluate;
 mod failure;
 pub(crate) mod fit;
 mod options;
+mod people;
 pub(crate) mod power;
 mod rows;
 pub(crate) mod simulate;

@@ -26,6 +26,10 @@ pub(super) struct Common {
     /// groups take it for one choice of more importance. A row of weight 0 is left out, whatever its numbers are.
     #[arg(long, value_name = "COLUMN")]
     pub(super) weight: Option<String>,
+    /// The weights are those of a sample, one over the chance to be in it: only their proportions count. They are scaled
+    /// to mean 1, and standard errors are those of the sandwich.
+    #[arg(long, requires = "weight")]
+    pub(super) sampling_weights: bool,
     /// The largest coefficient of variation of β that a fit may take, 1/8 to 100. Where the likelihood still rises
     /// there, it has no maximum worth the name, and the report says so.
     #[arg(long, value_name = "CV", default_value_t = 5.0, allow_negative_numbers = true, value_parser = max_cv)]

@@ -2,15 +2,18 @@
 
 use super::failure::Failure;
 use super::options::{Common, number};
+use super::people::PeopleArgs;
 use super::rows::{Names, weight};
 use crate::input::{self, Accept, Refusal, Row, Table, Wanted};
 use crate::progress::Progress;
 use crate::report::{
-    FamilySummary, Penalties, Predicts, Summary, calibrate, explain, groups, present, shorten,
+    Against, Penalties, Predicts, Summary, calibrate, explain, groups, notes_of_pairs, people_summary, present, shorten,
 };
 use clap::Args;
-use prefstrength::{Family, PerFamily};
-use prefstrength_learn::{self as learn, ByGroup, LearnError, Options, Pairs, Trained, Weighted, limits};
+use prefstrength::Family;
+use prefstrength_learn::{
+    self as learn, ByGroup, Choices, Fitted, LearnError, Model, Options, Pairs, TotalWeight, Trained, Weighted, limits,
+};
 use std::path::PathBuf;
 use std::process::ExitCode;
 
@@ -21,9 +24,9 @@ use std::process::ExitCode;
 /// w·f. Fits w and a strength of each family, with E[β] = 1 (a scale of β is one
 /// of w), by maximum likelihood, and reports as `fit` does, with w.
 ///
-/// A column group_id (or --group) tells who chose: standard errors and tests then
-/// allow for the dependence of choices of one group where they say so,
-/// cross-validation keeps groups together, and groups are reported.
+/// A column group_id (or --group) tells who chose: standard errors and tests are
+/// then by group, cross-validation keeps groups together, it is tested whether
+/// people differ, and one β per person is fitted.
 ///
 /// The likelihood of few pairs with many features may rise for ever with the
 /// spread, or with w: the report says so. --ridge and --prior-cv bound it,
@@ -41,6 +44,9 @@ pub(crate) struct TrainArgs {
     /// Column of groups; by default `group_id`, if there is one.
     #[arg(long, value_name = "COLUMN")]
     group: Option<String>,
+    /// Column of the position of the chosen answer, 1 where it was shown first and −1 where second: one more feature.
+    #[arg(long, value_name = "COLUMN")]
+    position: Option<String>,
     /// λ ≥ 0 of the penalty ½λ|w|²: a normal prior of variance 1/λ on every weight, in the units of its feature.
     #[arg(long, value_name = "LAMBDA", default_value_t = 0.0, allow_negative_numbers = true, value_parser = ridge)]
     ridge: f64,
@@ -50,6 +56,8 @@ pub(crate) struct TrainArgs {
     /// Cross-validate with so many folds.
     #[arg(long, value_name = "FOLDS", value_parser = clap::value_parser!(u32).range(2..))]
     folds: Option<u32>,
+    #[command(flatten)]
+    people: PeopleArgs,
     #[command(flatten)]
     common: Common,
 }
@@ -65,78 +73,40 @@ fn prior_cv(text: &str) -> Result<f64, String> {
 /// The group column that is taken without being asked for.
 const GROUP: &str = "group_id";
 
+/// Pairs that have been read, with the names of features and of groups.
+pub(super) struct PairsRead {
+    pairs: Pairs,
+    features: Vec<String>,
+    groups: Names,
+    /// The item of every pair, if asked for.
+    items: Option<Vec<u32>>,
+}
+
 impl TrainArgs {
     pub(crate) fn run(&self) -> Result<ExitCode, Failure> {
         let mut progress = Progress::new(self.common.quiet);
         let file = input::name_of(&self.file);
-        let (pairs, features, names) = self.read(&mut progress)?;
-        let failed = |e: LearnError| explain(&file, &e, &features);
+        let read = self.read(&mut progress)?;
         let options = Options {
             max_cv: self.common.max_cv,
             ridge: self.ridge,
             prior_cv: self.prior_cv,
             ..Options::default()
         };
-        progress.phase("training");
-        let report = learn::train_all(&pairs, &options).map_err(failed)?;
-        progress.phase("cross-validating");
-        // Where it fails the rest of the report is as good as ever.
-        let (cross_validation, cross_validation_error) =
-            match self.folds.map(|folds| learn::cross_validate(&pairs, &options, folds)) {
-                None => (None, None),
-                Some(Ok(held_out)) => (Some(held_out), None),
-                Some(Err(error)) => (None, Some(error.to_string())),
-            };
+        let (people, common) = (&self.people, &self.common);
+        let summary =
+            report_pairs("train", file, read, &options, self.folds, people, common, &mut progress)?;
         drop(progress);
-        let families = PerFamily::from_fn(|family| FamilySummary::of_trained(&report, family, &features));
-        let rows = (report.fits[Family::Fixed].number, report.fits[Family::Fixed].weight);
-        let best = (report.best_by_aic(), report.best_by_bic());
-        let verdict = report.verdict();
-        let mut summary = Summary::new("train", file.clone(), rows, verdict, report.score, best, families);
-        let described_by = summary.described_by;
-        if self.ridge > 0.0 || self.prior_cv.is_some() {
-            summary.penalties = Some(Penalties { ridge: self.ridge, prior_cv: self.prior_cv });
-        }
-        summary.predicts = cross_validation.as_ref().map(|held_out| Predicts::of(held_out, described_by));
-        (summary.cross_validation, summary.cross_validation_error) =
-            (cross_validation, cross_validation_error);
-        // Margins are each family's own. A collapsed family is plain DPO, and says the same.
-        for family in Family::ALL {
-            let fit: &Trained = &report.fits[family];
-            if summary.family(family).has_own_spread() {
-                let margins = pairs.margins(&fit.w).map_err(failed)?;
-                let (calibrated, s) = match pairs.weights() {
-                    Some(weights) => {
-                        let weighted = Weighted::new(&margins, weights).map_err(failed)?;
-                        calibrate(&[fit.strength], weighted, self.common.bins)
-                    }
-                    None => calibrate(&[fit.strength], &margins[..], self.common.bins),
-                }
-                .map_err(failed)?;
-                summary.calibration.push(calibrated);
-                if family == described_by {
-                    summary.sizes = s;
-                }
-            }
-        }
-        if let Some(of) = pairs.groups() {
-            let fit = &report.fits[described_by];
-            let mut by_group = ByGroup::new(fit.strength);
-            let margins = pairs.margins(&fit.w).map_err(failed)?;
-            by_group.add(&margins, of, pairs.weights()).map_err(failed)?;
-            summary.groups = Some(groups(&by_group, &names.list()));
-        }
         Ok(present(&summary, self.common.svg.as_deref(), self.common.json)?)
     }
 
-    fn read(&self, progress: &mut Progress) -> Result<(Pairs, Vec<String>, Names), String> {
+    fn read(&self, progress: &mut Progress) -> Result<PairsRead, String> {
         let table = Table::open(&self.file, self.common.format.map(Into::into)).map_err(|e| e.to_string())?;
-        let find = |name: &String| table.column(name).map_err(|e| e.to_string());
         let by_default = table.columns().iter().any(|c| c == GROUP).then(|| GROUP.to_owned());
         let group = self.group.clone().or(by_default);
-        let features = if self.features.is_empty() {
-            // What is a weight or a group is not a feature, too.
-            let others = [self.common.weight.as_ref(), group.as_ref()];
+        let mut features = if self.features.is_empty() {
+            // What is a weight, a group or an item is not a feature, too.
+            let others = [self.common.weight.as_ref(), group.as_ref(), self.people.item.as_ref()];
             numbered(table.columns()).filter(|name| !others.contains(&Some(name))).cloned().collect()
         } else {
             self.features.clone()
@@ -154,59 +124,171 @@ impl TrainArgs {
                 columns.join(", ")
             ));
         }
-        let mut columns = features.iter().map(find).collect::<Result<Vec<_>, _>>()?;
-        let weighted = self.common.weight.as_ref().map(find).transpose()?;
-        columns.extend(weighted);
-        let group = group.as_ref().map(find).transpose()?;
-        let dim = features.len();
-        let (mut numbers, mut weights) = (Vec::new(), weighted.map(|_| Vec::new()));
-        let (mut names, mut of) = (Names::default(), group.map(|_| Vec::new()));
-        let wanted = Wanted {
-            numbers: &columns,
-            texts: group.as_slice(),
-            // The weight comes after the features.
-            accept: if weighted.is_some() { Accept::Masked(dim) } else { Accept::Finite },
-        };
-        let mut each = |row: &Row<'_>| {
-            let (f, rest) = row.numbers.split_at(dim);
-            let w = match (weighted, rest) {
-                (Some(column), [w]) => weight(*w, column)?,
-                _ => 1.0,
-            };
-            let largest = limits::LARGEST_FEATURE;
-            let too_large = |x: &f64| x.abs() > largest;
-            match f.iter().position(too_large) {
-                None => numbers.extend_from_slice(f),
-                // Nothing of a row of weight 0 counts; its numbers may be any that stand for a missing one.
-                Some(_) if w == 0.0 => numbers.extend(std::iter::repeat_n(0.0, dim)),
-                Some(j) => {
-                    let why = format!("{:e} is beyond ±{largest:e}", f[j]);
-                    return Err(Refusal { column: Some(columns[j]), why });
-                }
-            }
-            if let Some(weights) = &mut weights {
-                weights.push(w);
-            }
-            if let Some(of) = &mut of {
-                of.push(names.number(row.text(0), group)?);
-            }
-            Ok(())
-        };
-        let mut read = |bytes: u64, total: Option<u64>| progress.read(bytes, total);
-        table.read(&wanted, &mut read, &mut each).map_err(|e| e.to_string())?;
-        let failed = |e: LearnError| explain(&input::name_of(&self.file), &e, &features);
-        if numbers.is_empty() {
-            return Err(format!("{}: there are no rows", input::name_of(&self.file)));
-        }
-        let mut pairs = Pairs::new(numbers, dim).map_err(failed)?;
-        if let Some(weights) = weights {
-            pairs = pairs.with_weights(weights).map_err(failed)?;
-        }
-        if let Some(of) = of {
-            pairs = pairs.with_groups(of).map_err(failed)?;
-        }
-        Ok((pairs, features, names))
+        // It is a feature like any other.
+        features.extend(self.position.clone().filter(|position| !features.contains(position)));
+        read_pairs(table, features, group, &self.people, &self.common, progress)
     }
+}
+
+/// Reads the columns that are asked for.
+pub(super) fn read_pairs(
+    table: Table,
+    features: Vec<String>,
+    group: Option<String>,
+    people: &PeopleArgs,
+    common: &Common,
+    progress: &mut Progress,
+) -> Result<PairsRead, String> {
+    let file = table.name().to_owned();
+    let find = |name: &String| table.column(name).map_err(|e| e.to_string());
+    let mut columns = features.iter().map(find).collect::<Result<Vec<_>, _>>()?;
+    let weighted = common.weight.as_ref().map(find).transpose()?;
+    columns.extend(weighted);
+    let group = group.as_ref().map(find).transpose()?;
+    let item = people.item.as_ref().map(find).transpose()?;
+    let texts: Vec<usize> = [group, item].into_iter().flatten().collect();
+    let dim = features.len();
+    let (mut numbers, mut weights) = (Vec::new(), weighted.map(|_| Vec::new()));
+    let (mut names, mut of) = (Names::default(), group.map(|_| Vec::new()));
+    let (mut items, mut of_items) = (Names::default(), item.map(|_| Vec::new()));
+    let wanted = Wanted {
+        numbers: &columns,
+        texts: &texts,
+        // The weight comes after the features.
+        accept: if weighted.is_some() { Accept::Masked(dim) } else { Accept::Finite },
+    };
+    let mut each = |row: &Row<'_>| {
+        let (f, rest) = row.numbers.split_at(dim);
+        let w = match (weighted, rest) {
+            (Some(column), [w]) => weight(*w, column)?,
+            _ => 1.0,
+        };
+        let largest = limits::LARGEST_FEATURE;
+        let too_large = |x: &f64| x.abs() > largest;
+        match f.iter().position(too_large) {
+            None => numbers.extend_from_slice(f),
+            // Nothing of a row of weight 0 counts; its numbers may be any that stand for a missing one.
+            Some(_) if w == 0.0 => numbers.extend(std::iter::repeat_n(0.0, dim)),
+            Some(j) => {
+                let why = format!("{:e} is beyond ±{largest:e}", f[j]);
+                return Err(Refusal { column: Some(columns[j]), why });
+            }
+        }
+        if let Some(weights) = &mut weights {
+            weights.push(w);
+        }
+        if let Some(of) = &mut of {
+            of.push(names.number(row.text(0), group)?);
+        }
+        if let Some(of) = &mut of_items {
+            of.push(items.number(row.text(usize::from(group.is_some())), item)?);
+        }
+        Ok(())
+    };
+    let mut read = |bytes: u64, total: Option<u64>| progress.read(bytes, total);
+    table.read(&wanted, &mut read, &mut each).map_err(|e| e.to_string())?;
+    let failed = |e: LearnError| explain(&file, &e, &features);
+    if numbers.is_empty() {
+        return Err(format!("{file}: there are no rows"));
+    }
+    let mut pairs = Pairs::new(numbers, dim).map_err(failed)?;
+    if let Some(mut weights) = weights {
+        if common.sampling_weights {
+            let factor = TotalWeight::of_weights(&weights).map_err(failed)?.factor();
+            weights.iter_mut().for_each(|w| *w *= factor);
+        }
+        pairs = pairs.with_weights(weights).map_err(failed)?;
+    }
+    if let Some(of) = of {
+        pairs = pairs.with_groups(of).map_err(failed)?;
+    }
+    Ok(PairsRead { pairs, features, groups: names, items: of_items })
+}
+
+/// Everything that there is to say of pairs.
+#[allow(clippy::too_many_arguments, reason = "what was read, and what was asked for")]
+pub(super) fn report_pairs(
+    command: &'static str,
+    file: String,
+    read: PairsRead,
+    options: &Options,
+    folds: Option<u32>,
+    people: &PeopleArgs,
+    common: &Common,
+    progress: &mut Progress,
+) -> Result<Summary, String> {
+    let PairsRead { pairs, features, groups: names, items } = read;
+    let failed = |e: LearnError| explain(&file, &e, &features);
+    progress.phase("training");
+    let report = learn::train_all(&pairs, options).map_err(failed)?;
+    progress.phase("cross-validating");
+    // Where it fails the rest of the report is as good as ever.
+    let (cross_validation, cross_validation_error) =
+        match folds.map(|folds| learn::cross_validate(&pairs, options, folds)) {
+            None => (None, None),
+            Some(Ok(held_out)) => (Some(held_out), None),
+            Some(Err(error)) => (None, Some(error.to_string())),
+        };
+    let mut panel = None;
+    if report.people.is_some() && people.panel.wanted(pairs.groups().is_some(), pairs.dim()) {
+        progress.phase("fitting people");
+        panel = Some(learn::compare_people(&pairs, options).and_then(|people| {
+            let strengths = learn::person_strengths(&pairs, people.best())?;
+            Ok((people, strengths))
+        }));
+    }
+    let fits = panel.as_ref().and_then(|panel| panel.as_ref().ok()).map(|(people, _)| people);
+    let verdict = report.verdict_with(fits);
+    let mut summary = Summary::of_trained(command, file.clone(), &report, &verdict, &features);
+    let described_by = summary.described_by;
+    if options.ridge > 0.0 || options.prior_cv.is_some() {
+        summary.penalties = Some(Penalties { ridge: options.ridge, prior_cv: options.prior_cv });
+    }
+    summary.predicts = cross_validation.as_ref().map(|held_out| Predicts::of(held_out, described_by));
+    (summary.cross_validation, summary.cross_validation_error) = (cross_validation, cross_validation_error);
+    // Margins are each model's own. A collapsed family is plain DPO, and says the same.
+    let mut all = vec![&report.lapsed[Family::Fixed], &report.curved];
+    all.extend(report.fits.values());
+    let own: Vec<&Trained> = all.into_iter().filter(|fit| fit.has_own_maximum()).collect();
+    let mut against: Option<Against> = None;
+    for fit in own {
+        let margins = pairs.margins(&fit.w).map_err(failed)?;
+        let curve = [(fit.model, fit.curve())];
+        let (calibrated, sizes, here) = match pairs.weights() {
+            Some(weights) => {
+                let weighted = Weighted::new(&margins, weights).map_err(failed)?;
+                calibrate(&curve, weighted, common.bins)
+            }
+            None => calibrate(&curve, &margins[..], common.bins),
+        }
+        .map_err(failed)?;
+        if fit.model == Model::new(described_by) {
+            summary.sizes = sizes;
+        }
+        // The picture has the margins of one model: those of the family that describes.
+        if fit.model == Model::new(described_by) {
+            against = Some(here);
+        }
+        summary.calibration.push(calibrated);
+    }
+    summary.against = against;
+    let fixed = &report.fits[Family::Fixed];
+    let margins = pairs.margins(&fixed.w).map_err(failed)?;
+    summary.notes = notes_of_pairs(&pairs, &features, &margins).map_err(failed)?;
+    let names = names.list();
+    if let Some(of) = pairs.groups() {
+        let fit = &report.fits[described_by];
+        let mut by_group = ByGroup::new(fit.strength);
+        let margins = pairs.margins(&fit.w).map_err(failed)?;
+        by_group.add(&margins, of, pairs.weights()).map_err(failed)?;
+        summary.groups = Some(groups(&by_group, &names));
+        summary.people = people_summary(report.people.clone(), &features, panel, &names);
+    }
+    if let Some(items) = &items {
+        let choices = Choices::of_pairs(&pairs, &fixed.w).and_then(|choices| choices.test_items(items));
+        summary.items = Some(choices.map_err(failed)?);
+    }
+    Ok(summary)
 }
 
 /// The columns f1, f2, …, in the order of the table.

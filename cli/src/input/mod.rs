@@ -124,6 +124,11 @@ impl Table {
     }
 
     /// The names in the header, the keys of the first JSON object, or the top-level Parquet columns.
+    /// The file, as messages name it.
+    pub(crate) fn name(&self) -> &str {
+        &self.file
+    }
+
     pub(crate) fn columns(&self) -> &[String] {
         &self.columns
     }

@@ -1,24 +1,33 @@
 //! What a report says beside the fits: calibration, sizes of margins, groups.
 
-use super::format::shorten;
-use super::summary::{Calibrated, FamilySummary, Groups, OneGroup};
-use prefstrength::{AnyStrength, PerFamily};
-use prefstrength_learn::{ByGroup, Calibration, LearnError, Margins};
+use super::format::{shorten, significant};
+use super::summary::{Against, Calibrated, Groups, OneGroup, OnePerson, PanelSummary, PeopleSummary};
+use prefstrength::Family;
+use prefstrength_learn::{
+    self as learn, ByGroup, Calibration, ChoiceCurve, Extremes, LearnError, Margins, Model, Options, Pairs, People,
+    PeopleTests, PersonStrength, TotalWeight, Weighted,
+};
 
 /// Shares of the choices whose sizes of margins are told, in per cent.
 const SHARES: [f64; 4] = [10.0, 50.0, 90.0, 99.0];
 
-/// Calibration of some p(β) for the same margins, and sizes of the margins.
+/// Times the usual size from which on a margin is extreme.
+const EXTREME: f64 = 10.0;
+
+/// Calibration of some models for the same margins, sizes of the margins, and what a picture of the models shows.
+#[allow(clippy::type_complexity, reason = "three things of one pass")]
 pub(crate) fn calibrate(
-    betas: &[AnyStrength],
+    models: &[(Model, ChoiceCurve)],
     margins: impl Margins,
     bins: u16,
-) -> Result<(Calibrated, Vec<(f64, f64)>), LearnError> {
+) -> Result<(Calibrated, Vec<(f64, f64)>, Against), LearnError> {
     let bins = usize::from(bins);
-    let calibration = Calibration::measure(betas, margins)?;
+    let curves: Vec<ChoiceCurve> = models.iter().map(|(_, curve)| *curve).collect();
+    let calibration = Calibration::measure(&curves, margins)?;
     let calibrated = Calibrated {
-        families: betas.iter().map(AnyStrength::family).collect(),
-        error: (0..betas.len()).map(|i| calibration.error(i, bins)).collect(),
+        models: models.iter().map(|(model, _)| model.to_string()).collect(),
+        of: models.iter().map(|(model, _)| *model).collect(),
+        error: (0..models.len()).map(|i| calibration.error(i, bins)).collect(),
         bins: calibration.bins(bins),
     };
     let fine = calibration.bins(1000);
@@ -31,7 +40,116 @@ pub(crate) fn calibrate(
         });
         reached.map(|bin| (share, bin.largest))
     };
-    Ok((calibrated, SHARES.into_iter().filter_map(size).collect()))
+    let sizes = SHARES.into_iter().filter_map(size).collect();
+    Ok((calibrated, sizes, Against { bins: fine, curves: models.to_vec() }))
+}
+
+/// What is strange about margins, in sentences.
+pub(crate) fn notes_of_margins(mut margins: impl Margins) -> Result<Vec<String>, LearnError> {
+    let extremes = Extremes::measure(&mut margins, EXTREME)?;
+    let mut notes: Vec<String> = note_weight(&TotalWeight::of(&mut margins)?).into_iter().collect();
+    if let Some(note) = note_extremes(&extremes) {
+        // What a fit without them says: of plain DPO, which they move most.
+        let fit = learn::fit(Family::Fixed, extremes.without(&mut margins), &Options::default());
+        let without = fit.map_or(String::new(), |fit| {
+            let mean = significant(fit.strength.mean(), 4);
+            format!("; without them plain DPO has mean β {mean}, log-likelihood {:.4}", fit.log_likelihood)
+        });
+        notes.push(format!("{note}{without}"));
+    }
+    Ok(notes)
+}
+
+/// What is strange about pairs at the margins of plain DPO.
+pub(crate) fn notes_of_pairs(
+    pairs: &Pairs,
+    names: &[String],
+    margins: &[f64],
+) -> Result<Vec<String>, LearnError> {
+    let mut notes = Vec::new();
+    if let Some(weights) = pairs.weights() {
+        notes.extend(note_weight(&TotalWeight::of_weights(weights)?));
+    }
+    for (j, name) in names.iter().enumerate() {
+        let column: Vec<f64> = pairs.rows().map(|f| f[j]).collect();
+        let weighted = match pairs.weights() {
+            Some(weights) => Weighted::new(&column, weights)?,
+            None => Weighted::equally(&column),
+        };
+        // A dummy that is nearly always 0 has no scale of its own.
+        let Ok(extremes) = Extremes::measure(weighted, 100.0 * EXTREME) else { continue };
+        if extremes.number() > 0 {
+            notes.push(format!(
+                "feature {}: {} of its values are more than {:.0} times the usual size, up to {} (a placeholder for \
+                 what is missing?)",
+                shorten(name, 24),
+                extremes.number(),
+                100.0 * EXTREME,
+                significant(extremes.largest, 4)
+            ));
+        }
+    }
+    let weighted = match pairs.weights() {
+        Some(weights) => Weighted::new(margins, weights)?,
+        None => Weighted::equally(margins),
+    };
+    if let Ok(extremes) = Extremes::measure(weighted, EXTREME) {
+        notes.extend(note_extremes(&extremes));
+    }
+    Ok(notes)
+}
+
+fn note_extremes(extremes: &Extremes) -> Option<String> {
+    let (number, far) = (extremes.number(), extremes.how_far());
+    (number > 0).then(|| {
+        let sides = format!("{} with the choice, {} against it", extremes.positive, extremes.negative);
+        format!(
+            "{number} extreme margins: more than {EXTREME:.0} times the usual size {}, up to {} times ({sides})",
+            significant(extremes.usual, 3),
+            significant(far, 3)
+        )
+    })
+}
+
+fn note_weight(total: &TotalWeight) -> Option<String> {
+    (!total.is_sample_size()).then(|| {
+        format!(
+            "the weights of {} rows sum to {}, which counts as sample size: standard errors and tests are those of so \
+             many choices; --sampling-weights scales them to mean 1",
+            total.number,
+            significant(total.sum, 4)
+        )
+    })
+}
+
+/// What groups tell where each is a person; strengths from weak to strong.
+pub(crate) fn people_summary(
+    tests: Option<PeopleTests>,
+    features: &[String],
+    panel: Option<Result<(People, Vec<PersonStrength>), LearnError>>,
+    names: &[String],
+) -> Option<PeopleSummary> {
+    let tests = tests?;
+    let (panel, panel_error) = match panel {
+        None => (None, None),
+        Some(Err(error)) => (None, Some(error.to_string())),
+        Some(Ok((people, mut strengths))) => {
+            strengths.sort_by(|a, b| a.median.total_cmp(&b.median).then(a.person.cmp(&b.person)));
+            let name = |person: u32| names.get(person as usize).cloned().unwrap_or_default();
+            let strengths = strengths.into_iter();
+            let panel = PanelSummary {
+                persons: people.persons,
+                best: people.best().model.family,
+                likelihood_ratio: people.likelihood_ratio(),
+                strengths: strengths.map(|strength| OnePerson { name: name(strength.person), strength }).collect(),
+                with_noise: people.lapsed,
+                profile_cv: people.cv,
+                fits: people.fits,
+            };
+            (Some(panel), None)
+        }
+    };
+    Some(PeopleSummary { tests, features: features.to_vec(), panel, panel_error })
 }
 
 /// The groups, by their names.
@@ -94,9 +212,4 @@ pub(crate) fn explain(file: &str, error: &LearnError, names: &[String]) -> Strin
         _ => "",
     };
     format!("{file}: {error}{hint}")
-}
-
-/// Those of the families that have a fit.
-pub(crate) fn fitted(families: &PerFamily<FamilySummary>) -> Vec<AnyStrength> {
-    families.values().filter(|f| f.is_maximum).map(|f| f.beta).collect()
 }

@@ -8,8 +8,8 @@ mod sizes;
 mod summary;
 mod text;
 
-pub(crate) use describe::{calibrate, explain, fitted, groups};
+pub(crate) use describe::{calibrate, explain, groups, notes_of_margins, notes_of_pairs, people_summary};
 pub(crate) use format::shorten;
 pub(crate) use present::present;
 pub(crate) use sizes::{Sizes, of_sizes};
-pub(crate) use summary::{FamilySummary, Groups, Penalties, Predicts, Summary};
+pub(crate) use summary::{Against, Penalties, Predicts, Summary};

@@ -243,8 +243,10 @@ impl Predicts {
 /// Predictions of one family, or of several for the same margins.
 #[derive(Debug, Serialize)]
 pub(crate) struct Calibrated {
-    pub(crate) families: Vec<Family>,
-    /// Σ share·|observed − predicted|, in the order of the families.
+    pub(crate) models: Vec<String>,
+    #[serde(skip)]
+    pub(crate) of: Vec<Model>,
+    /// Σ share·|observed − predicted|, in the order of the models.
     pub(crate) error: Vec<f64>,
     pub(crate) bins: Vec<CalibrationBin>,
 }
