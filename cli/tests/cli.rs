@@ -1132,7 +1132,7 @@ fn sample_sizes_are_told() {
     assert!(number(&spread["choices"]) > 2000.0 && number(&data["cv_found"]) > 0.5);
     assert!(number(&spread["people"][0]["people"]) < 100.0 && number(&data["people"]["cv_found"]) < 0.5);
     contains(
-        &place.text("power margins.csv"),
+        &place.text("power --cv 0.4 margins.csv"),
         &["margins.csv: 2000 margins", "as many choices as these show a cv of"],
     );
     // As many as the repetitions of a weight.

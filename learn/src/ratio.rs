@@ -92,7 +92,8 @@ impl Ratio {
         let (error_a, error_b) = (of_a.sqrt(), of_b.sqrt());
         let correlation = of_both / error_a / error_b;
         // A little beyond is rounding.
-        if !positive(of_a) || !positive(of_b) || !(correlation.abs() <= 1.0 + 1e-9) {
+        let possible = (-1.0 - 1e-9..=1.0 + 1e-9).contains(&correlation);
+        if !positive(of_a) || !positive(of_b) || !possible {
             return Err(LearnError::Covariance);
         }
         let correlation = correlation.clamp(-1.0, 1.0);

@@ -10,7 +10,7 @@ use crate::report::{Sizes, explain, of_sizes};
 use crate::spool::Spool;
 use clap::Args;
 use prefstrength_learn::{Design, LearnError, PowerTarget};
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
 /// How many choices or people it takes to find a spread of β, or to tell it from label noise.
@@ -27,7 +27,7 @@ use std::process::ExitCode;
 /// With a file, for the data at hand: margins as `fit` reads them. Which cv would
 /// have been found in them, and how many choices or people are needed for another.
 ///
-/// Examples: prefstrength power --cv 0.4 --size 2 --choices 50
+/// Examples: prefstrength power --cv 0.4,0.8 --size 2 --choices 50
 ///           prefstrength power margins.csv --group annotator
 #[derive(Args, Debug)]
 #[command(verbatim_doc_comment)]
@@ -46,20 +46,20 @@ pub(crate) struct PowerArgs {
     /// The format of the file; by default by its name (.csv, .jsonl, .ndjson, .parquet), else by how it begins.
     #[arg(long, value_enum, requires = "file")]
     format: Option<FormatName>,
-    /// Spreads to be found: coefficients of variation of β, 0.01 to 10.
-    #[arg(long, value_name = "CV", value_delimiter = ',', num_args = 1.., allow_negative_numbers = true)]
+    /// Spreads to be found: coefficients of variation of β, 0.01 to 10; here and below, several with commas.
+    #[arg(long, value_name = "CV", value_delimiter = ',', allow_negative_numbers = true)]
     #[arg(default_values_t = [0.3, 0.5, 1.0], value_parser = cv)]
     cv: Vec<f64>,
     /// Shares of flipped labels, above 0 and at most 0.45.
-    #[arg(long, value_name = "SHARE", value_delimiter = ',', num_args = 1.., allow_negative_numbers = true)]
+    #[arg(long, value_name = "SHARE", value_delimiter = ',', allow_negative_numbers = true)]
     #[arg(default_values_t = [0.05, 0.1], value_parser = lapse)]
     lapse: Vec<f64>,
     /// Standard deviations of βD, 0.05 to 100: 1 is a study of near ties, at 3 most choices are clear. A file has its own.
-    #[arg(long, value_name = "S", value_delimiter = ',', num_args = 1.., allow_negative_numbers = true)]
+    #[arg(long, value_name = "S", value_delimiter = ',', allow_negative_numbers = true)]
     #[arg(default_values_t = [0.5, 1.0, 2.0, 3.0, 6.0], value_parser = size, conflicts_with = "file")]
     size: Vec<f64>,
     /// Choices of a person, at least 2. A file with groups has its own.
-    #[arg(long, value_name = "T", value_delimiter = ',', num_args = 1..)]
+    #[arg(long, value_name = "T", value_delimiter = ',')]
     #[arg(default_values_t = [5, 20, 100], value_parser = clap::value_parser!(u32).range(2..=1_000_000_000))]
     choices: Vec<u32>,
     /// Level of the tests, one-sided: how often they may find something where there is nothing.
@@ -127,7 +127,7 @@ impl PowerArgs {
     }
 
     /// The margins, and how many choices every group has made.
-    fn read(&self, file: &PathBuf, progress: &mut Progress) -> Result<(Spool, Option<Vec<usize>>), String> {
+    fn read(&self, file: &Path, progress: &mut Progress) -> Result<(Spool, Option<Vec<usize>>), String> {
         let table = Table::open(file, self.format.map(Into::into)).map_err(|e| e.to_string())?;
         let find = |name: &String| table.column(name).map_err(|e| e.to_string());
         let margin = find(&self.margin)?;
