@@ -72,16 +72,16 @@ impl<M: Margins> Margins for Watched<'_, M> {
         self.bar.inc(1);
         self.source.for_each(take)
     }
+
+    fn for_each_with_groups(&mut self, take: &mut GroupedSink<'_>) -> Result<(), LearnError> {
+        self.bar.inc(1);
+        self.source.for_each_with_groups(take)
+    }
 }
 
 impl<P: Persons> Persons for Watched<'_, P> {
     fn for_each_block(&mut self, take: &mut PersonSink<'_>) -> Result<(), LearnError> {
         self.bar.inc(1);
         self.source.for_each_block(take)
-    }
-
-    fn for_each_with_groups(&mut self, take: &mut GroupedSink<'_>) -> Result<(), LearnError> {
-        self.bar.inc(1);
-        self.margins.for_each_with_groups(take)
     }
 }

@@ -79,7 +79,8 @@ impl FitArgs {
         let MarginsRead { mut spool, groups, items } = self.read(&mut progress)?;
         let failed = |e: LearnError| explain(&file, &e, &[]);
         if self.common.sampling_weights {
-            spool.scale_weights(TotalWeight::of(&mut spool).map_err(failed)?.factor());
+            let total = TotalWeight::of(&mut spool).map_err(failed)?;
+            spool.scale_weights(total.factor());
         }
         progress.phase("fitting");
         let options = Options { max_cv: self.common.max_cv, ..Options::default() };

@@ -265,9 +265,8 @@ pub(super) fn report_pairs(
         if fit.model == Model::new(described_by) {
             summary.sizes = sizes;
         }
-        // The picture has the margins of one model: those of the family that describes.
-        if fit.model == Model::new(described_by) {
-            against = Some(here);
+        if fit.model == Model::new(described_by) && common.svg.is_some() {
+            against = Some(alternatives(&pairs, &margins, options, here).map_err(failed)?);
         }
         summary.calibration.push(calibrated);
     }
@@ -289,6 +288,26 @@ pub(super) fn report_pairs(
         summary.items = Some(choices.map_err(failed)?);
     }
     Ok(summary)
+}
+
+/// Models beside each other for a picture, which has the margins of one policy: their scale and shape are fitted to
+/// these.
+fn alternatives(
+    pairs: &Pairs,
+    margins: &[f64],
+    options: &Options,
+    own: Against,
+) -> Result<Against, LearnError> {
+    let options = Options { max_cv: options.max_cv, ..Options::default() };
+    let found = match pairs.weights() {
+        Some(weights) => learn::heterogeneity(Weighted::new(margins, weights)?, &options),
+        None => learn::heterogeneity(margins, &options),
+    };
+    // Margins that say nothing beside the features they are of.
+    let Ok(found) = found else { return Ok(own) };
+    let all = found.fits.values().chain([&found.lapsed[Family::Fixed], &found.curved]);
+    let curves = all.filter(|fit| fit.has_own_maximum()).map(|fit| (fit.model, fit.curve())).collect();
+    Ok(Against { curves, ..own })
 }
 
 /// The columns f1, f2, …, in the order of the table.

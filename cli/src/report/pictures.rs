@@ -1,13 +1,15 @@
 //! The pictures of a report: what is drawn where.
 
-use super::format::{probability, shorten, significant};
-use super::summary::{Calibrated, FamilySummary, Groups, Summary};
+use super::format::{shorten, significant};
+use super::summary::{Against, Calibrated, Groups, ModelSummary, PanelSummary, Summary};
 use crate::plot::{self, CalibrationBin, Curve, Density, DensityShape, Group, Series};
-use prefstrength::{AnyStrength, Strength};
-use prefstrength_learn::FitStatus;
+use prefstrength::{AnyStrength, Family, Strength};
+use prefstrength_learn::{ChoicesVerdict, FitStatus, Model, Profile};
 
 /// Points of a curve.
 const POINTS: usize = 400;
+/// Bins of the picture of alternatives.
+const BINS: usize = 16;
 /// Groups that are drawn.
 const GROUPS: usize = 5000;
 /// Φ⁻¹(0.975).
@@ -23,18 +25,132 @@ pub(crate) fn draw(summary: &Summary) -> Vec<(String, String)> {
         ("effective_logit.svg".to_owned(), effective_logit(summary, &about)),
     ];
     for calibrated in &summary.calibration {
-        // In training each family has margins of its own; the one that describes is the main picture.
-        let main = summary.calibration.len() == 1 || calibrated.families.contains(&summary.described_by);
-        let name = match calibrated.families.first() {
+        // In training each model has margins of its own; the family that describes is the main picture.
+        let families: Vec<Family> =
+            calibrated.of.iter().filter(|model| is_family(**model)).map(|model| model.family).collect();
+        let main = summary.calibration.len() == 1 || families.contains(&summary.described_by);
+        let name = match families.first() {
+            None => continue,
             Some(family) if !main => format!("calibration_{}.svg", family.name()),
             _ => "calibration.svg".to_owned(),
         };
         pictures.push((name, calibration(calibrated, &about)));
     }
-    if let Some(groups) = &summary.groups {
-        pictures.push(("groups.svg".to_owned(), of_groups(groups, &about)));
+    if let Some(against) = &summary.against {
+        pictures.push(("alternatives.svg".to_owned(), alternatives(against, &about)));
+    }
+    let mut spreads = Vec::new();
+    if let Some(cv) = &summary.profile_cv {
+        let family = if summary.described_by == Family::Fixed { Family::Gamma } else { summary.described_by };
+        spreads.push(profile_of(plot::Model::of(family), cv));
+    }
+    if let Some(PanelSummary { best, profile_cv: Some(cv), .. }) =
+        summary.people.as_ref().and_then(|people| people.panel.as_ref())
+    {
+        spreads.push(profile_of(plot::Model::of(*best).per_person(), cv));
+    }
+    if !spreads.is_empty() {
+        let picture = plot::profile("How much spread do the choices allow?", &about, "cv of β", &spreads);
+        pictures.push(("profile_cv.svg".to_owned(), picture));
+    }
+    if let Some(noise) = &summary.profile_noise {
+        let profile = profile_of(plot::Model::of(Family::Fixed).with_noise(), noise);
+        let title = "How much label noise do the choices allow?";
+        let picture = plot::profile(title, &about, "share of flipped labels ε", &[profile]);
+        pictures.push(("profile_noise.svg".to_owned(), picture));
+    }
+    // The strengths of persons say what groups.svg would, and better.
+    match (&summary.people, &summary.groups) {
+        (Some(people), _) if people.panel.is_some() => {
+            pictures.extend(people.panel.as_ref().map(|panel| ("people.svg".to_owned(), forest(panel, &about))));
+        }
+        (_, Some(groups)) => pictures.push(("groups.svg".to_owned(), of_groups(groups, &about))),
+        (_, None) => {}
     }
     pictures
+}
+
+/// Whether a strength alone.
+fn is_family(model: Model) -> bool {
+    model == Model::new(model.family)
+}
+
+fn drawn(model: Model) -> plot::Model {
+    let drawn = plot::Model::of(model.family);
+    let drawn = if model.lapse { drawn.with_noise() } else { drawn };
+    let drawn = if model.curvature { drawn.with_concave_margin() } else { drawn };
+    if model.per_person { drawn.per_person() } else { drawn }
+}
+
+fn profile_of(model: plot::Model, profile: &Profile) -> plot::Profile {
+    let [low, high] = profile.interval;
+    plot::Profile {
+        model,
+        points: profile.points.iter().map(|[x, y]| (*x, *y)).collect(),
+        maximum: profile.estimate,
+        interval: Some([low, if profile.open { f64::INFINITY } else { high }]),
+        // Half of 3.84, or of 2.71 at the boundary.
+        cut: if low > 0.0 { 1.92 } else { 1.35 },
+    }
+}
+
+/// The models that a reader knows, at the margins where they part.
+fn alternatives(against: &Against, about: &str) -> String {
+    let fine: Vec<plot::Choices> = against
+        .bins
+        .iter()
+        .map(|bin| {
+            let number = bin.number as f64;
+            plot::Choices { size: bin.size, number, against: number * (1.0 - bin.observed) }
+        })
+        .collect();
+    let reach = fine.iter().map(|bin| bin.size).fold(0.0, f64::max);
+    let least = fine.iter().map(|bin| bin.size).fold(f64::INFINITY, f64::min).max(1e-6 * reach);
+    // Close together for small margins as well, where the axis may be logarithmic.
+    let size = |i: usize| least * (reach / least).powf(i as f64 / POINTS as f64);
+    let curves: Vec<plot::AgainstCurve> = against
+        .curves
+        .iter()
+        .filter(|(model, _)| !(model.lapse && model.has_spread()))
+        .map(|(model, curve)| plot::AgainstCurve {
+            model: drawn(*model),
+            points: (0..=POINTS).map(|i| (size(i), curve.probability(-size(i)))).collect(),
+        })
+        .collect();
+    let bins = plot::bins_of_choices(&fine, BINS);
+    plot::alternatives("Where do the explanations part?", about, "size of the margin |D|", &bins, &curves)
+}
+
+/// Strengths of persons, thinned evenly with both ends.
+fn forest(panel: &PanelSummary, about: &str) -> String {
+    let all = &panel.strengths;
+    let shown: Vec<&_> = if all.len() <= GROUPS {
+        all.iter().collect()
+    } else {
+        (0..GROUPS).filter_map(|i| all.get(i * (all.len() - 1) / (GROUPS - 1))).collect()
+    };
+    let people: Vec<plot::Person> = shown
+        .into_iter()
+        .map(|person| plot::Person {
+            name: person.name.clone(),
+            choices: person.strength.number as u64,
+            strength: Some(plot::StrengthEstimate {
+                middle: person.strength.median,
+                interval: person.strength.interval,
+            }),
+        })
+        .collect();
+    let beta = &panel.fits[panel.best].strength;
+    let population = (beta.v() > 0.0).then(|| plot::Population {
+        range: [beta.quantile(0.05), beta.quantile(0.95)],
+        estimate: plot::StrengthEstimate {
+            middle: beta.quantile(0.5),
+            interval: [beta.quantile(0.025), beta.quantile(0.975)],
+        },
+    });
+    let subtitle = format!("{about}; one β per person, {}, cv {}", panel.best, significant(beta.cv(), 3));
+    let title = "How strongly does each person decide?";
+    plot::forest(title, &subtitle, "median", population.as_ref(), &people, panel.persons)
 }
 
 fn strength(summary: &Summary, about: &str) -> String {
@@ -43,25 +159,25 @@ fn strength(summary: &Summary, about: &str) -> String {
     let reach = shown.clone().map(|f| f.beta.quantile(0.99).max(1.2 * f.mean)).fold(0.0, f64::max);
     let densities: Vec<Density> =
         shown.map(|f| Density { series: Series(f.family), shape: shape(f, reach) }).collect();
-    let p = summary.families.values().filter_map(|f| f.likelihood_ratio).map(|lr| lr.p).reduce(f64::min);
-    let p = p.map_or(String::new(), |p| format!(", p = {}", probability(p)));
-    let verdict = match summary.verdict {
-        "heterogeneous" => "heterogeneous",
-        "homogeneous" => "no evidence of heterogeneity",
-        "not_significant" => "no significant heterogeneity",
-        "no_maximum" => "no maximum at a finite spread",
-        _ => "not converged",
+    let verdict = match summary.verdict.choices {
+        ChoicesVerdict::Strength => "the strength of preference varies",
+        ChoicesVerdict::Noise => "label noise explains the choices best",
+        ChoicesVerdict::Concave => "a concave margin explains the choices best",
+        ChoicesVerdict::Plain => "nothing beyond plain DPO",
+        ChoicesVerdict::Steeper => "steeper than plain DPO",
+        ChoicesVerdict::NoFit => "no fit",
+        _ => "these choices cannot tell",
     };
     let unit = if summary.command == "train" { "; E[β] = 1" } else { "" };
     plot::density(
         "How strongly do preferences follow the margin?",
-        &format!("{about}; {verdict}{p}{unit}"),
+        &format!("{about}; {verdict}{unit}"),
         &densities,
     )
 }
 
 /// A density with its band by the delta method, or a point mass.
-fn shape(f: &FamilySummary, reach: f64) -> DensityShape {
+fn shape(f: &ModelSummary, reach: f64) -> DensityShape {
     if f.spread != FitStatus::Interior {
         let interval = f.mean_error.map(|e| [f.mean - Z * e, f.mean + Z * e]);
         return DensityShape::Point { at: f.mean, interval };
@@ -79,7 +195,7 @@ fn shape(f: &FamilySummary, reach: f64) -> DensityShape {
 }
 
 /// Standard errors of ln p(β) at some β, from those of (ln mean, v) by differences.
-fn errors_of_ln_density(f: &FamilySummary, at: &[f64]) -> Option<Vec<f64>> {
+fn errors_of_ln_density(f: &ModelSummary, at: &[f64]) -> Option<Vec<f64>> {
     let [mm, vv, mv] = f.covariance?;
     let (mean, v, h) = (f.beta.mean(), f.beta.v(), 1e-4);
     let other =
@@ -132,14 +248,21 @@ fn calibration(calibrated: &Calibrated, about: &str) -> String {
         weight: b.weight,
         observed: b.observed,
         interval: b.interval,
-        predicted: calibrated.families.iter().map(|&f| Series(f)).zip(b.predicted.iter().copied()).collect(),
+        predicted: calibrated
+            .of
+            .iter()
+            .zip(b.predicted.iter().copied())
+            .filter(|(model, _)| is_family(**model))
+            .map(|(model, p)| (Series(model.family), p))
+            .collect(),
     };
     let bins: Vec<CalibrationBin> = calibrated.bins.iter().map(bin).collect();
     let errors: Vec<String> = calibrated
-        .families
+        .of
         .iter()
         .zip(&calibrated.error)
-        .map(|(family, error)| format!("{family} {:.1}", 100.0 * error))
+        .filter(|(model, _)| is_family(**model))
+        .map(|(model, error)| format!("{} {:.1}", model.family, 100.0 * error))
         .collect();
     let subtitle = format!("{about}; mean deviation: {} %", errors.join(", "));
     plot::calibration("Are choices as frequent as predicted?", &subtitle, &bins)
@@ -163,7 +286,5 @@ fn of_groups(groups: &Groups, about: &str) -> String {
             accuracy: g.accuracy,
         })
         .collect();
-    let test =
-        groups.alike.map_or(String::new(), |t| format!("; alike within groups: p = {}", probability(t.p)));
-    plot::groups("Who decides strongly, who weakly?", &format!("{about}, {} groups{test}", all.len()), &drawn)
+    plot::groups("Who decides strongly, who weakly?", &format!("{about}, {} groups", all.len()), &drawn)
 }

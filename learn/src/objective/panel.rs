@@ -63,9 +63,7 @@ struct Pass {
 
 /// One person's gradient of the loss in (u, r, s).
 pub(crate) struct PersonScore<'a> {
-    pub(crate) person: u32,
     pub(crate) weight: f64,
-    pub(crate) nll: f64,
     /// Without the weight.
     pub(crate) gradient: &'a [f64],
 }
@@ -146,7 +144,7 @@ impl<R: PersonRows> PanelLoss<'_, R> {
         let d = self.dim();
         let (w, r, s) = (weights_at(&at.y, d), at.r(), at.s());
         let [mut margins, mut slopes] = [const { Vec::new() }; 2];
-        let mut persons = [const { Vec::new() }; 4];
+        let mut persons = [const { Vec::new() }; 3];
         let mut g = vec![0.0; d + shapes.len()];
         self.rows.for_each_block(&mut |block| {
             margins.clear();
@@ -157,9 +155,9 @@ impl<R: PersonRows> PanelLoss<'_, R> {
                 row.clear();
                 row.resize(block.ends.len(), 0.0);
             }
-            let [nll, d_mean, d_v, d_lapse] = &mut persons;
+            let [d_mean, d_v, d_lapse] = &mut persons;
             let mut by_side = vec![0.0; block.ends.len()];
-            let to = PanelRows::new().d_margin(&mut slopes).nll(nll).d_params([d_mean, d_v]);
+            let to = PanelRows::new().d_margin(&mut slopes).d_params([d_mean, d_v]);
             // Weights are the visitor's.
             let plain = PersonChoices { weights: None, ..*block };
             evaluate(&panel, &margins, &plain, to.d_lapse([d_lapse, &mut by_side]))?;
@@ -174,14 +172,13 @@ impl<R: PersonRows> PanelLoss<'_, R> {
                 start = end;
                 for (to, &k) in g[d..].iter_mut().zip(shapes) {
                     *to = match k {
-                        LAPSE => d_epsilon(r) * persons[3][p],
-                        SPREAD => s.tanh() * along_w + (2.0 * s).sinh() * persons[2][p],
+                        LAPSE => d_epsilon(r) * persons[2][p],
+                        SPREAD => s.tanh() * along_w + (2.0 * s).sinh() * persons[1][p],
                         _ => 0.0,
                     };
                 }
                 let weight = block.weights.map_or(1.0, |w| w[p]);
-                let person = block.persons.get(p).copied().unwrap_or(p as u32);
-                visit(&PersonScore { person, weight, nll: persons[0][p], gradient: &g });
+                visit(&PersonScore { weight, gradient: &g });
             }
             Ok(())
         })?;
