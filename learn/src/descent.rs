@@ -3,13 +3,11 @@
 use crate::cholesky::{Cholesky, add_scaled, dot};
 use crate::error::LearnError;
 use crate::model::SHAPES;
-use crate::objective::point::{CURVATURE, LAPSE, Objective, Point, SPREAD};
+use crate::objective::point::{CURVATURE, LAPSE, Objective, Point, SPREAD, pick};
 use crate::status::FitStatus;
 
-/// Gradient norm, in units of standard errors, that the method aims at; rounding permits less.
-const AIM: f64 = 1e-7;
-/// What the last step may still move.
-const REACH: f64 = 1e-6;
+/// What the last step may still move, for every unit of the gradient norm that is aimed at.
+const REACH: f64 = 10.0;
 /// Reach at which a search that can go no further counts as converged.
 const CLOSE: f64 = 1e-3;
 /// Gradient norm from which on a known minimum is looked for nearby.
@@ -76,11 +74,6 @@ impl Solution {
         self.hessian.as_ref()?.solve(&mut a);
         a.iter().all(|x| x.is_finite()).then_some(a)
     }
-}
-
-/// The entries of the scale and of some shapes.
-pub(crate) fn pick(y: &[f64], d: usize, shapes: &[usize]) -> Vec<f64> {
-    y[..d].iter().copied().chain(shapes.iter().map(|k| y[d + k])).collect()
 }
 
 /// What plain DPO leaves to be gained.
@@ -190,7 +183,8 @@ pub(crate) fn descend(
             exact.iter().for_each(|exact| exact.solve(&mut step));
             if gradient.is_finite() { objective.reach(&now, &step[..d]) } else { f64::INFINITY }
         };
-        let converged = gradient < AIM && reach < REACH;
+        let (aim, within) = (objective.aim(), REACH * objective.aim());
+        let converged = gradient < aim && reach < within;
         let done = converged || iterations >= max_iterations || idle >= IDLE || growth > ESCAPED;
         let next = match done {
             true => None,
@@ -200,7 +194,7 @@ pub(crate) fn descend(
             // Rounding may end the search a little above the aim. Where it went on for long without gain, the steps
             // must be short, too; and where standard errors are small beside the scale, short steps are enough.
             let close = gradient < objective.close() && (idle < IDLE || reach < CLOSE.max(objective.close()));
-            let converged = converged || ((close || reach < REACH) && iterations < max_iterations);
+            let converged = converged || ((close || reach < within) && iterations < max_iterations);
             return Ok(Some(Solution {
                 point: now,
                 free,

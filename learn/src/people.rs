@@ -9,10 +9,10 @@ use crate::descent::{Baseline, Solution, classify, find_minima, least, least_gai
 use crate::error::{LearnError, check_length};
 use crate::fit::{Fit, describing};
 use crate::limits::GROUPS;
-use crate::model::Model;
+use crate::model::{Model, SHAPES};
 use crate::objective::pairs::scale;
 use crate::objective::panel::{PanelLoss, PersonChoices, PersonRows};
-use crate::objective::point::{Objective, SPREAD, epsilon_at, join};
+use crate::objective::point::{LAPSE, Objective, SPREAD, epsilon_at, join};
 use crate::options::Options;
 use crate::prepared::has_spread;
 use crate::profile::{Profile, find_profile};
@@ -24,7 +24,9 @@ use prefstrength::{AnyStrength, Family, Lapse, ParamError, PerFamily};
 
 /// Starts of s, and of r beside it.
 const SPREADS: [f64; 2] = [0.3, 0.9];
-const LAPSE: f64 = 0.3;
+const FLIPS: f64 = 0.3;
+/// r next to the boundary.
+const NEXT: f64 = 0.02;
 
 /// Pairs, person after person.
 pub(crate) struct PairPersons {
@@ -125,27 +127,46 @@ impl<'a, R: PersonRows> Paneling<'a, R> {
             sizes: &self.sizes,
             number: self.number,
             reference,
+            nearby: None,
         }
     }
 
-    /// A model with one β per person, above plain DPO and the models of persons that it contains.
+    /// A model with one β per person, above plain DPO and the models of persons that it contains; `hint` is where
+    /// another family ended.
     pub(crate) fn fit(
         &mut self,
         model: Model,
         fixed: &Trained,
         nested: &[&Trained],
+        hint: Option<&Trained>,
     ) -> Result<Trained, LearnError> {
         let (cap, limit) = (self.options.max_cv.asinh(), self.options.max_iterations);
         let starts: Vec<Vec<f64>> = if nested.is_empty() {
-            let r = if model.lapse { LAPSE } else { 0.0 };
+            let r = if model.lapse { FLIPS } else { 0.0 };
             // Flipped labels flatten the curve by 1 − 2ε next to 0.
             let steeper = 1.0 / (1.0 - 2.0 * epsilon_at(r));
-            SPREADS.iter().map(|&s| join(scale(&fixed.w, steeper), [0.0, r, s.min(0.9 * cap)])).collect()
+            let at = |&s: &f64| join(scale(&fixed.w, steeper), [0.0, r, s.min(0.9 * cap)]);
+            match hint.filter(|hint| hint.status == FitStatus::Interior) {
+                Some(hint) => vec![start_at(model, hint, cap), at(&SPREADS[1])],
+                None => SPREADS.iter().map(at).collect(),
+            }
         } else {
             nested.iter().map(|trained| start_at(model, trained, cap)).collect()
         };
         let size = self.metric.square(&fixed.w).sqrt();
         let mut loss = self.loss(model, size);
+        if let [smaller] = nested
+            && model.lapse
+            && smaller.is_maximum()
+        {
+            // Next to its boundary the likelihood falls: a search would come back.
+            let mut y = start_at(model, smaller, cap);
+            let place = y.len() - SHAPES + LAPSE;
+            y[place] = NEXT;
+            if loss.evaluate(y)?.is_some_and(|point| point.gradient[place] > 0.0) {
+                return Ok(Trained { model, status: FitStatus::Boundary, ..(**smaller).clone() });
+            }
+        }
         let solutions = find_minima(&mut loss, starts, cap, limit)?;
         let best = least(solutions).ok_or(ParamError::MeanOutOfRange)?;
         let value = |trained: &Trained| trained.log_likelihood - trained.penalty;
@@ -208,7 +229,7 @@ pub fn train_people(
         return Err(LearnError::Model);
     }
     let expand = |whole: &dyn Fn(Trained) -> Trained, trained| whole(trained);
-    on_rest(pairs, options, |paneling, fixed| paneling.fit(model.per_person(), fixed, &[]), expand)
+    on_rest(pairs, options, |paneling, fixed| paneling.fit(model.per_person(), fixed, &[], None), expand)
 }
 
 /// Fits with one β per person, beside the tests of [`Comparison::people`](crate::Comparison::people).
@@ -246,12 +267,18 @@ impl People {
 impl<R: PersonRows> Paneling<'_, R> {
     /// All families, above plain DPO.
     pub(crate) fn compare(&mut self, fixed: &Trained) -> Result<People, LearnError> {
+        let mut hint: Option<Trained> = None;
         let fits = PerFamily::try_from_fn(|family| match has_spread(family) {
-            true => self.fit(Model::new(family).per_person(), fixed, &[]),
+            true => {
+                let fit = self.fit(Model::new(family).per_person(), fixed, &[], hint.as_ref());
+                // The families end near each other.
+                hint = fit.as_ref().ok().cloned();
+                fit
+            }
             false => Ok(fixed.clone()),
         })?;
         let best = describing(&fits);
-        let lapsed = self.fit(best.model.with_lapse(), fixed, &[best])?;
+        let lapsed = self.fit(best.model.with_lapse(), fixed, &[best], None)?;
         let cv = self.profile(best)?;
         Ok(People { persons: self.persons, lapsed, cv, fits })
     }

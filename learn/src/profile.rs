@@ -79,8 +79,11 @@ impl<O: Objective> Objective for Held<'_, O> {
     fn growth(&self, at: &Point) -> f64 {
         self.objective.growth(at)
     }
+    /// Likelihoods to a few ten-thousandths are enough.
+    fn aim(&self) -> f64 {
+        0.02
+    }
     fn close(&self) -> f64 {
-        // Likelihoods to a thousandth are enough.
         0.03
     }
 }

@@ -4,6 +4,7 @@ use crate::compare::{Comparison, Fitted, Rival, Test};
 use crate::limits::SIGNIFICANCE;
 use crate::model::Model;
 use crate::people::People;
+use crate::profile::Profile;
 use crate::status::FitStatus;
 use core::fmt;
 use prefstrength::Family;
@@ -321,7 +322,9 @@ impl<F: Fitted> Comparison<F> {
         }
         let useful = self.cv.as_ref().is_some_and(|cv| !cv.open && cv.interval[1] <= USELESS_CV);
         if useful {
-            return (ChoicesVerdict::Plain, None, format!("nothing beyond plain DPO{bounds}"));
+            let apart = |profile: &Option<Profile>| profile.as_ref().is_some_and(|p| p.interval[0] > 0.0);
+            let nothing = if apart(&self.cv) || apart(&self.lapse) { "nothing significant" } else { "nothing" };
+            return (ChoicesVerdict::Plain, None, format!("{nothing} beyond plain DPO{bounds}"));
         }
         // For v = ¼.
         let each = self.score.map_or(0.0, |score| score.information) / (fixed.weight() * self.dependence);

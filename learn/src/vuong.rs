@@ -1,6 +1,8 @@
 //! Which of two models, neither part of the other, is closer to the data.
 
 use crate::compare::{Fitted, Rival};
+use crate::model::Model;
+use prefstrength::Family;
 use std::collections::BTreeMap;
 
 /// Differences of losses between the best model and others, summed within units that are independent of each other:
@@ -79,7 +81,14 @@ pub(crate) fn rivals<F: Fitted>(ranked: &[&F], z: Vec<Option<f64>>) -> Vec<Rival
         worse: value(best) - value(fit),
         aic: 2.0 * (value(best) - value(fit))
             + 2.0 * (fit.parameter_count() as f64 - best.parameter_count() as f64),
-        vuong_z: z,
+        // Of a model that is part of the other the difference has another distribution.
+        vuong_z: z.filter(|_| !contains(best.model(), fit.model()) && !contains(fit.model(), best.model())),
     };
     others.iter().zip(z).map(rival).collect()
+}
+
+/// Whether the second is the first with something held.
+fn contains(large: Model, small: Model) -> bool {
+    let family = small.family == large.family || small.family == Family::Fixed;
+    family && (large.lapse || !small.lapse) && (large.curvature || !small.curvature)
 }

@@ -80,7 +80,7 @@ pub(crate) fn notes_of_pairs(
         let Ok(extremes) = Extremes::measure(weighted, 100.0 * EXTREME) else { continue };
         if extremes.number() > 0 {
             notes.push(format!(
-                "feature {}: {} of its values are more than {:.0} times the usual size, up to {} (a placeholder for \
+                "feature {}: {} of its values beyond {:.0} times the usual size, up to {} (a placeholder for \
                  what is missing?)",
                 shorten(name, 24),
                 extremes.number(),
@@ -104,7 +104,8 @@ fn note_extremes(extremes: &Extremes) -> Option<String> {
     (number > 0).then(|| {
         let sides = format!("{} with the choice, {} against it", extremes.positive, extremes.negative);
         format!(
-            "{number} extreme margins: more than {EXTREME:.0} times the usual size {}, up to {} times ({sides})",
+            "{number} extreme margin{}: more than {EXTREME:.0} times the usual size {}, up to {} times ({sides})",
+            if number == 1 { "" } else { "s" },
             significant(extremes.usual, 3),
             significant(far, 3)
         )

@@ -163,7 +163,7 @@ fn models(summary: &Summary) -> String {
     if let Some(best) = best {
         let _ = writeln!(
             text,
-            "  AIC prefers {}; z (Vuong): how far the choices are from preferring the others to it, 1.645 being 5 %",
+            "  AIC prefers {}; z (Vuong) is how clearly the choices prefer it to another, 1.645 at 5 %",
             name_of(best.of)
         );
     }

@@ -1,6 +1,6 @@
 //! The likelihood of a linear policy and the shapes where each person has one β.
 
-use super::point::{LAPSE, Objective, Point, SPREAD, d_epsilon, epsilon_at};
+use super::point::{LAPSE, Objective, Point, SPREAD, d_epsilon, epsilon_at, pick};
 use crate::cholesky::{Cholesky, add_outer, add_scaled, dot};
 use crate::error::LearnError;
 use crate::model::{Model, SHAPES};
@@ -53,12 +53,42 @@ pub(crate) struct PanelLoss<'a, R> {
     pub(crate) number: usize,
     /// The length of plain DPO's policy; 0 if it is not known.
     pub(crate) reference: f64,
+    /// The last Hessian, which holds nearby.
+    pub(crate) nearby: Option<Nearby>,
+}
+
+/// A Hessian, where it was taken, and of which shapes.
+pub(crate) struct Nearby {
+    y: Vec<f64>,
+    shapes: Vec<usize>,
+    lower: Vec<f64>,
 }
 
 /// What one pass at several points adds up.
 struct Pass {
     sums: PanelSums,
     d_w: Vec<f64>,
+}
+
+/// Squared distance, in standard errors, within which a Hessian is as good as one taken there: it moves by some 1e-3.
+const NEARBY: f64 = 1e-3;
+
+impl Nearby {
+    fn holds_at(&self, y: &[f64], shapes: &[usize]) -> bool {
+        let d = y.len() - SHAPES;
+        let difference: Vec<f64> = y.iter().zip(&self.y).map(|(a, b)| a - b).collect();
+        let held = (0..SHAPES).filter(|k| !shapes.contains(k)).all(|k| difference[d + k] == 0.0);
+        if shapes != self.shapes || !held {
+            return false;
+        }
+        let moved = pick(&difference, d, shapes);
+        let n = moved.len();
+        // xᵀHx of the lower triangle.
+        let product = |i: usize| {
+            (0..=i).map(|j| self.lower[i * n + j] * moved[i] * moved[j] * if i == j { 1.0 } else { 2.0 }).sum::<f64>()
+        };
+        (0..n).map(product).sum::<f64>().abs() < NEARBY && moved.iter().all(|x| x.is_finite())
+    }
 }
 
 /// One person's gradient of the loss in (u, r, s).
@@ -227,6 +257,9 @@ impl<R: PersonRows> Objective for PanelLoss<'_, R> {
 
     fn hessian(&mut self, at: &Point, shapes: &[usize]) -> Result<Option<Vec<f64>>, LearnError> {
         let (d, n) = (self.dim(), self.dim() + shapes.len());
+        if let Some(nearby) = self.nearby.as_ref().filter(|nearby| nearby.holds_at(&at.y, shapes)) {
+            return Ok(Some(nearby.lower.clone()));
+        }
         let Some(mut outer) = self.outer(at, shapes)? else { return Ok(None) };
         let square = at.s().cosh().powi(2);
         for i in 0..d {
@@ -268,6 +301,8 @@ impl<R: PersonRows> Objective for PanelLoss<'_, R> {
                 hessian[i * n + j] = 0.5 * (slope(i, j) + slope(j, i));
             }
         }
+        let (y, shapes, lower) = (at.y.clone(), shapes.to_vec(), hessian.clone());
+        self.nearby = Some(Nearby { y, shapes, lower });
         Ok(Some(hessian))
     }
 

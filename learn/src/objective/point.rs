@@ -89,6 +89,11 @@ pub(crate) fn join(scale: impl IntoIterator<Item = f64>, [curvature, r, s]: [f64
     scale.into_iter().chain([curvature, r, s]).collect()
 }
 
+/// The entries of the scale and of some shapes.
+pub(crate) fn pick(y: &[f64], d: usize, shapes: &[usize]) -> Vec<f64> {
+    y[..d].iter().copied().chain(shapes.iter().map(|k| y[d + k])).collect()
+}
+
 /// A negative log-likelihood of one model.
 pub(crate) trait Objective {
     /// Which of the shapes are unknowns.
@@ -115,7 +120,12 @@ pub(crate) trait Objective {
     /// By what factor the scale has grown beyond that of plain DPO; 0 where that is not known.
     fn growth(&self, at: &Point) -> f64;
 
-    /// Gradient norm, in units of standard errors, at which a search that gains no more has arrived.
+    /// Gradient norm, in units of standard errors, that a search aims at; rounding permits less.
+    fn aim(&self) -> f64 {
+        1e-7
+    }
+
+    /// The same, at which a search that gains no more has arrived.
     fn close(&self) -> f64 {
         1e-3
     }
