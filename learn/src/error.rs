@@ -25,6 +25,15 @@ pub enum LearnError {
         /// Which one, from 0, over all chunks.
         index: usize,
     },
+    /// A soft label is not within \[0, 1\].
+    Label {
+        /// Which one, from 0.
+        index: usize,
+    },
+    /// `0 <= ν < ∞`, of ties, fails.
+    TieParameter,
+    /// All pairs are ties.
+    OnlyTies,
     /// All margins are 0: every p(β) explains them equally well.
     AllZero,
     /// No margin is negative: the likelihood rises as the mean of β grows, and has no maximum. For pairs: some w
@@ -100,6 +109,9 @@ impl fmt::Display for LearnError {
             }
             Self::Margin { index } => return write!(f, "margin {index} is NaN or infinite"),
             Self::Weight { index } => return write!(f, "weight {index} is negative, NaN or infinite"),
+            Self::Label { index } => return write!(f, "label {index} is not a probability within 0 and 1"),
+            Self::TieParameter => "the parameter ν of ties must be finite and not negative",
+            Self::OnlyTies => "all pairs are ties, and none tells which answer is preferred",
             Self::AllZero => "all margins are 0, which says nothing about β",
             Self::Separable => {
                 "the chosen answers all have the larger margin, or can be given it: the likelihood rises without end"

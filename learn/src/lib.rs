@@ -12,6 +12,8 @@
 //! | [`cross_validate`] | whether a spread also predicts pairs that were not learned from |
 //! | [`fit()`] | the maximum-likelihood p(β) for margins at hand, in memory or streamed |
 //! | [`heterogeneity`] | all families, a score test, likelihood ratios, and the verdict in words |
+//! | [`SoftLabels`] | labels that are probabilities, in any of these |
+//! | [`Davidson`], [`fit_ties`] | plain DPO where choices may end in a tie |
 //! | [`LossSums`] | loss and gradient over margins that lie on several workers: they add up |
 //! | [`Calibration`] | predicted against observed choices, by the size of the margin |
 //! | [`ByGroup`] | margins, accuracy, likelihood and posterior strength by group: who decides strongly, who weakly |
@@ -98,6 +100,7 @@ mod descent;
 mod error;
 mod fit;
 mod groups;
+mod labels;
 mod lapse_params;
 pub mod limits;
 mod objective;
@@ -108,6 +111,7 @@ mod starts;
 mod status;
 mod strength_params;
 mod sums;
+mod ties;
 mod train;
 
 pub use calibration::{Calibration, CalibrationBin};
@@ -118,12 +122,14 @@ pub use data::pairs::Pairs;
 pub use error::LearnError;
 pub use fit::{Fit, StandardErrors, fit, heterogeneity};
 pub use groups::{Averages, ByGroup, Group, GroupEffectTest};
+pub use labels::SoftLabels;
 pub use lapse_params::LapseParams;
 pub use options::Options;
 pub use score::ScoreTest;
 pub use status::FitStatus;
 pub use strength_params::{Penalty, StrengthParams};
 pub use sums::LossSums;
+pub use ties::{Davidson, TieFit, TieGradient, fit_ties};
 pub use train::{Trained, TrainedErrors, train, train_all};
 
 /// The code of the guide, as a test.
