@@ -25,6 +25,15 @@ pub enum LearnError {
         /// Which one, from 0, over all chunks.
         index: usize,
     },
+    /// A soft label is not within \[0, 1\].
+    Label {
+        /// Which one, from 0.
+        index: usize,
+    },
+    /// `0 <= ν < ∞`, of ties, fails.
+    TieParameter,
+    /// All pairs are ties.
+    OnlyTies,
     /// A choice has another weight than those of the same person before it, neither of them 0: the weight of a person
     /// is that of all their choices.
     PersonWeight {
@@ -128,6 +137,9 @@ impl fmt::Display for LearnError {
             }
             Self::Margin { index } => return write!(f, "margin {index} is NaN or infinite"),
             Self::Weight { index } => return write!(f, "weight {index} is negative, NaN or infinite"),
+            Self::Label { index } => return write!(f, "label {index} is not a probability within 0 and 1"),
+            Self::TieParameter => "the parameter ν of ties must be finite and not negative",
+            Self::OnlyTies => "all pairs are ties, and none tells which answer is preferred",
             Self::PersonWeight { index } => {
                 return write!(f, "weight {index} is not that of the same person's choices before it");
             }

@@ -12,6 +12,8 @@
 //! | [`cross_validate`] | whether a spread also predicts pairs that were not learned from |
 //! | [`fit()`] | the maximum-likelihood p(β) for margins at hand, in memory or streamed |
 //! | [`heterogeneity`] | all families, a score test, likelihood ratios, and the verdict in words |
+//! | [`SoftLabels`] | labels that are probabilities, in any of these |
+//! | [`Davidson`], [`fit_ties`] | plain DPO where choices may end in a tie |
 //! | [`LossSums`] | loss and gradient over margins that lie on several workers: they add up |
 //! | [`Calibration`] | predicted against observed choices, by the size of the margin |
 //! | [`Choices`] | score tests: of people, items, curvature and position, and of a spread beyond label noise |
@@ -107,6 +109,7 @@ mod error;
 mod extremes;
 mod fit;
 mod groups;
+mod labels;
 mod lapse_params;
 pub mod limits;
 mod margin_starts;
@@ -124,6 +127,7 @@ mod starts;
 mod status;
 mod strength_params;
 mod sums;
+mod ties;
 mod total_weight;
 mod train;
 mod verdict;
@@ -139,6 +143,7 @@ pub use error::LearnError;
 pub use extremes::{Extremes, WithoutExtremes};
 pub use fit::{Fit, StandardErrors, fit, heterogeneity};
 pub use groups::{Averages, ByGroup, Group, GroupEffectTest};
+pub use labels::SoftLabels;
 pub use lapse_params::LapseParams;
 pub use model::{ChoiceCurve, Model};
 pub use options::Options;
@@ -154,6 +159,7 @@ pub use separation::Separated;
 pub use status::FitStatus;
 pub use strength_params::{Penalty, StrengthParams};
 pub use sums::LossSums;
+pub use ties::{Davidson, TieFit, TieGradient, fit_ties};
 pub use total_weight::TotalWeight;
 pub use train::{Trained, TrainedErrors, train, train_all};
 pub use verdict::{ChoicesVerdict, PeopleVerdict, Verdict};

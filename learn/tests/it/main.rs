@@ -7,6 +7,7 @@ mod pairs;
 mod simulate;
 
 mod describe;
+mod labels;
 mod learn;
 mod masks;
 mod noise;

@@ -39,7 +39,7 @@ fn margins_follow_their_curves() {
     const S: f64 = 3.0;
     let control = Truth::control(S);
     let margins = |truth: Truth| truth.margins(N, 7);
-    follows("control", &margins(control), |d| sigmoid(d));
+    follows("control", &margins(control), sigmoid);
     let lapse = |d: f64| 0.1 + 0.8 * sigmoid(d);
     follows("flips", &margins(Truth { flips: 0.1, ..control }), lapse);
     follows("own flips", &margins(Truth { flips: 0.1, own_flips: true, ..control }), lapse);
@@ -88,7 +88,7 @@ fn margins_follow_their_curves() {
         Truth { junk: 0.05, ..control },
         Truth { intercept: 1.0, ..control },
     ] {
-        assert!(chi2(&margins(truth), |d| sigmoid(d)) > 2.0 * LARGEST_CHI2, "{truth:?}");
+        assert!(chi2(&margins(truth), sigmoid) > 2.0 * LARGEST_CHI2, "{truth:?}");
     }
 }
 
@@ -121,7 +121,7 @@ fn truths_share_their_draws() {
 #[test]
 fn people_keep_what_is_theirs() {
     let (persons, each) = (1000, 40);
-    // Σ of a person's D·(chosen − expected at β = 1) varies more between persons than choices alone explain, as v has it.
+    // A person's ΣD·(chosen − expected at β = 1) varies more between persons than choices explain, as v has it.
     let between = |truth: Truth| {
         let choices = truth.panel(persons, each, 5);
         let pairs = choices.margins.chunks(each).map(|own| {
