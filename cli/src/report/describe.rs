@@ -74,8 +74,8 @@ pub(crate) fn explain(file: &str, error: &LearnError, names: &[String]) -> Strin
             let what = if features.len() == 1 { "the feature" } else { "one after the other, the features" };
             let has = if features.len() == 1 { "has" } else { "have" };
             return format!(
-                "{file}: {what} {}{more} {has} one sign in every pair, so that the chosen answer is always told and \
-                 the likelihood rises without end\n\
+                "{file}: {what} {}{more} {has} one sign in every pair that is left, so that the likelihood rises \
+                 without end\n\
                  Is it chosen minus rejected? Leave it out (--features), or use --ridge.",
                 named.join(", ")
             );
