@@ -84,7 +84,9 @@ impl LikelihoodRatio {
 pub struct Comparison<F> {
     /// The fit of every family.
     pub fits: PerFamily<F>,
-    /// The score test at plain DPO; `None` where that is a coin's, [`FitStatus::MeanZero`]: v says nothing at mean 0.
+    /// The score test at plain DPO; `None` where that is a coin's, or next to it: at the mean 0 of
+    /// [`FitStatus::MeanZero`], where v says nothing, and where one choice far beyond the others holds all other margins
+    /// at nothing.
     pub score: Option<ScoreTest>,
     /// The options.
     pub options: Options,

@@ -9,7 +9,7 @@ use crate::margin_starts::{start_fixed, usual_starts};
 use crate::objective::margins::{MarginLoss, strength_at};
 use crate::options::Options;
 use crate::prepared::has_spread;
-use crate::score::test_margins;
+use crate::score::{ScoreTest, test_margins};
 use crate::status::FitStatus;
 use prefstrength::{AnyStrength, Family, ParamError, PerFamily};
 
@@ -154,7 +154,7 @@ pub fn heterogeneity(margins: impl Margins, options: &Options) -> Result<Compari
         return Ok(Comparison { fits: fitting.fit_beside_coin()?, score: None, options: *options });
     }
     let fixed = fitting.fit_fixed()?;
-    let score = Some(test_margins(&mut fitting.data, fixed.ln_mean.exp())?);
+    let score = fitting.test_score(&fixed)?;
     let fits = PerFamily::try_from_fn(|family| match has_spread(family) {
         true => fitting.fit_spread(family, Some(&fixed)),
         false => Ok(fixed.fit),
@@ -205,6 +205,18 @@ impl<'a, M: Margins> Fitting<'a, M> {
         let point = &solution.point;
         let baseline = Baseline { value: point.value, is_maximum: converged, falling: point.d_v >= 0.0 };
         Ok(FixedFit { fit: self.finish(Family::Fixed, status, &solution)?, ln_mean: point.y[0], baseline })
+    }
+
+    /// `None` where a few margins far beyond the others hold the mean so low that these say nothing at plain DPO, which
+    /// at a mean of their own they do.
+    fn test_score(&mut self, fixed: &FixedFit) -> Result<Option<ScoreTest>, LearnError> {
+        match test_margins(&mut self.data, fixed.ln_mean.exp()) {
+            Err(LearnError::OneSize) => {
+                let usual = (-self.data.ln_typical).exp();
+                test_margins(&mut self.data, usual).map(|_| None)
+            }
+            other => other.map(Some),
+        }
     }
 
     /// Where plain DPO is a coin's: every family that does better, and the coin for those that do not.

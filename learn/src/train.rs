@@ -17,8 +17,12 @@ use core::cell::OnceCell;
 use prefstrength::batch::{Batch, Rows};
 use prefstrength::{AnyStrength, Family, ParamError, PerFamily};
 
-/// Part of the largest change of a margin that counts as none.
-const WRONG_WAY: f64 = 1e-3;
+/// Size of margins of pairs that are open.
+const OPEN: f64 = 10.0;
+/// Cosine between a direction and a pair that it turns the wrong way.
+const WRONG_WAY: f64 = 0.01;
+/// Gradient norm at which what is left to gain is rounding.
+const NOTHING_LEFT: f64 = 1e-5;
 
 /// Standard errors of a [`Trained`]; `None` where the information is not positive, and where there is no maximum.
 #[derive(Clone, Debug, Default, PartialEq)]
@@ -154,7 +158,7 @@ pub fn train(family: Family, pairs: &Pairs, options: &Options) -> Result<Trained
 /// ```
 pub fn train_all(pairs: &Pairs, options: &Options) -> Result<Comparison<Trained>, LearnError> {
     let (fits, score) = train_all_weighted(pairs, None, options)?;
-    Ok(Comparison { fits, score: Some(score), options: *options })
+    Ok(Comparison { fits, score, options: *options })
 }
 
 /// Every family, and the score test, with `weights` instead of the pairs' own.
@@ -162,8 +166,9 @@ pub(crate) fn train_all_weighted(
     pairs: &Pairs,
     weights: Option<&[f64]>,
     options: &Options,
-) -> Result<(PerFamily<Trained>, ScoreTest), LearnError> {
-    let expand = |whole: &dyn Fn(Trained) -> Trained, (fits, score): (PerFamily<Trained>, ScoreTest)| {
+) -> Result<(PerFamily<Trained>, Option<ScoreTest>), LearnError> {
+    let expand = |whole: &dyn Fn(Trained) -> Trained,
+                  (fits, score): (PerFamily<Trained>, Option<ScoreTest>)| {
         (fits.map(|_, trained| whole(trained)), score)
     };
     train_rest(pairs, weights, options, |training| training.train_all(), expand)
@@ -241,7 +246,7 @@ impl<'a> Training<'a> {
     }
 
     /// Every family, and the score test.
-    fn train_all(&self) -> Result<(PerFamily<Trained>, ScoreTest), LearnError> {
+    fn train_all(&self) -> Result<(PerFamily<Trained>, Option<ScoreTest>), LearnError> {
         let fixed = self.train_fixed()?;
         let score = self.test_score(&fixed)?;
         let fits = PerFamily::try_from_fn(|family| match has_spread(family) {
@@ -256,8 +261,21 @@ impl<'a> Training<'a> {
         PairLoss { data: *data, family, ridge: self.options.ridge, prior: *prior, metric, reference }
     }
 
-    fn test_score(&self, fixed: &FixedTrained) -> Result<ScoreTest, LearnError> {
-        test_pairs(&self.data, &fixed.trained.w, self.options.ridge)
+    /// `None` where one pair far beyond the others leaves these no margins at plain DPO, which elsewhere they have.
+    fn test_score(&self, fixed: &FixedTrained) -> Result<Option<ScoreTest>, LearnError> {
+        let test = |w: &Vec<f64>| test_pairs(&self.data, w, self.options.ridge);
+        match test(&fixed.trained.w) {
+            Err(LearnError::OneSize)
+                if self.usual.shrunk && self.other_directions(fixed).iter().any(|w| test(w).is_ok()) =>
+            {
+                Ok(None)
+            }
+            other => other.map(Some),
+        }
+    }
+
+    fn other_directions<'f>(&self, fixed: &'f FixedTrained) -> &'f [Vec<f64>] {
+        fixed.directions.get_or_init(|| find_directions(&self.data, &self.metric, &self.usual))
     }
 
     fn train_fixed(&self) -> Result<FixedTrained, LearnError> {
@@ -271,11 +289,13 @@ impl<'a> Training<'a> {
                 break;
             }
         }
-        let solution = found.ok_or(LearnError::Separable)?;
+        let mut solution = found.ok_or(LearnError::Separable)?;
         // There is a minimum unless a direction of w separates the pairs.
         if self.options.ridge == 0.0 && self.is_separable(&solution) {
             return Err(LearnError::Separable);
         }
+        // One pair far beyond the others may be moved on and on, for a gain that is rounding.
+        solution.converged |= solution.iterations < limit && solution.gradient < NOTHING_LEFT;
         let status = if solution.converged { FitStatus::Fixed } else { FitStatus::NotConverged };
         let baseline = Baseline {
             value: solution.point.value,
@@ -302,19 +322,26 @@ impl<'a> Training<'a> {
         let Some(hessian) = &solution.hessian else { return true };
         let mut step = scale(&solution.point.gradient[..u.len()], -1.0);
         hessian.solve(&mut step);
-        let along: Vec<f64> = self.data.counting_rows().map(|f| dot(&step, f)).collect();
-        let largest = along.iter().fold(0.0, |most: f64, x| most.max(x.abs()));
-        along.iter().all(|&x| x >= -WRONG_WAY * largest)
+        // Pairs that a separating direction leaves open are across it; those that it has made sure may move either way.
+        let length = self.metric.square(&step).sqrt();
+        !self.data.counting_rows().any(|f| {
+            let mut x = f.to_vec();
+            self.metric.solve_lower(&mut x);
+            dot(u, f).abs() < OPEN && dot(&step, f) < -WRONG_WAY * length * dot(&x, &x).sqrt()
+        })
     }
 
     fn train_spread(&self, family: Family, fixed: &FixedTrained) -> Result<Trained, LearnError> {
         let (cap, w) = (self.options.max_cv.asinh(), &fixed.trained.w);
-        let others = fixed.directions.get_or_init(|| find_directions(&self.data, &self.metric, &self.usual));
+        let others = self.other_directions(fixed);
         let mut starts = start_beside(w, cap);
         for w in std::iter::once(w).chain(others) {
             starts.extend(start_along(&self.data, w, family, self.options.max_cv));
         }
-        let mut loss = self.loss(family, self.metric.square(w).sqrt());
+        // That of plain DPO may be next to nothing by one pair far beyond the others.
+        let known = std::iter::once(w).chain(others.iter().filter(|_| self.usual.shrunk));
+        let reference = known.fold(0.0, |most: f64, w| most.max(self.metric.square(w).sqrt()));
+        let mut loss = self.loss(family, reference);
         let solutions = find_minima(&mut loss, starts, cap, self.options.max_iterations)?;
         // No family refuses the starts.
         let best = least(solutions).ok_or(ParamError::MeanOutOfRange)?;

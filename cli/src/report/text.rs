@@ -49,8 +49,8 @@ pub(crate) fn report(summary: &Summary) -> String {
 
 fn score_test(summary: &Summary) -> String {
     let Some(score) = summary.score_test else {
-        return "  no score test: plain DPO does no better than a coin, mean β is 0 (one large margin on the wrong side \
-                is enough for that)\n"
+        return "  no score test: plain DPO does no better than a coin (one large margin on the wrong side is enough for \
+                that)\n"
             .to_owned();
     };
     let mut text =

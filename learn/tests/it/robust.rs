@@ -97,6 +97,23 @@ fn a_spread_goes_on_where_plain_dpo_is_a_coin() {
     let trained = trained.unwrap();
     near(trained.log_likelihood, gamma.log_likelihood, 1e-9);
     near(trained.w[0], gamma.strength.mean(), 1e-5);
+    // Plain DPO's own length is no measure there.
+    let mut far = margins.clone();
+    far[16] = -1e16;
+    let far = pairs(&[far]).with_weights(w.clone()).unwrap();
+    let capped = learn::train(Family::Gamma, &far, &Options { max_cv: 1.8, ..Options::default() }).unwrap();
+    near(capped.strength.cv(), 1.8, 1e-9);
+    let held =
+        learn::train(Family::Gamma, &far, &Options { prior_cv: Some(0.3), ..Options::default() }).unwrap();
+    assert_eq!(held.status, FitStatus::Interior);
+    let report = learn::train_all(&far, &Options { max_cv: 1.8, ..Options::default() }).unwrap();
+    assert_eq!((report.score, &report.fits[Family::Gamma]), (None, &capped));
+    // The same by two outliers that nearly cancel.
+    let (mut two, mut weights) = (margins.clone(), w.clone());
+    (two[16], two[15], weights[15]) = (-1e15, 1e15, 1.5);
+    let report = learn::heterogeneity(Weighted::new(&two, &weights).unwrap(), &Options::default()).unwrap();
+    assert_eq!((report.score, report.fits[Family::Fixed].status), (None, FitStatus::Fixed));
+    assert!(report.fits[Family::Gamma].log_likelihood > fixed.log_likelihood + 20.0);
     // Further away and in other units.
     for (unit, outlier) in [(1e-30, -9999.0), (1e25, -1e6), (1e-200, -1e9), (1.0, -1e15), (1.0, -1e100)] {
         let mut margins = margins.clone();
