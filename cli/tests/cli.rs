@@ -396,7 +396,7 @@ fn what_a_policy_cannot_learn_is_said() {
     contains(&place.refused("train sum.csv"), &["sum.csv", "`f3`", "linear combination", "--ridge"]);
     place.text("train sum.csv --features f1,f2 --max-cv 3 --ridge 1 --prior-cv 1");
     place.file("separable.csv", format!("pair_id,f1\n{}", rows(&|i| format!("{i},{}\n", i + 1))));
-    contains(&place.refused("train separable.csv"), &["rises without end", "Use --ridge"]);
+    contains(&place.refused("train separable.csv"), &["`f1`", "rises without end", "use --ridge"]);
     place.file("none.csv", "pair_id,x\n1,2\n");
     contains(&place.refused("train none.csv"), &["no feature columns f1, f2", "pair_id, x"]);
     place.file("empty.csv", "pair_id,f1\n");
@@ -405,7 +405,7 @@ fn what_a_policy_cannot_learn_is_said() {
     contains(&place.refused("train bad.csv"), &["bad.csv, line 3, column `f2`"]);
     place.file("bad.csv", "pair_id,f1,f2\n1,0.5,2\n2,-1e101,1\n");
     contains(&place.refused("train bad.csv"), &["bad.csv, line 3, column `f1`: -1e101 is beyond ±1e100"]);
-    // A feature of a single pair is separable without the fold that it is in.
+    // A feature of two pairs that contradict each other is separated without the fold that one of them is in.
     let rare = rows(&|i| format!("{i},{},{}\n", i * 7 % 11 - 4, if i < 2 { 2 * i - 1 } else { 0 }));
     place.file("rare.csv", format!("pair_id,f1,f2\n{rare}"));
     let report = place.json("train rare.csv --folds 5");
@@ -458,7 +458,7 @@ fn separated_features_are_named() {
     contains(&text, &["rare: has one sign in all 5 pairs that have it", "∞"]);
     assert!(!text.contains("NaN") && !text.contains("inf"), "{text}");
     let message = place.refused("train pairs.csv --features x,always");
-    contains(&message, &["the feature `always` has one sign in every pair"]);
+    contains(&message, &["the feature `always` has one sign in every pair", "--ridge"]);
 }
 
 #[test]

@@ -86,7 +86,7 @@ fn print_table(
         let fit = &report.fits[family];
         let (symbol, value, slope) = describe_spread(family, fit.strength.v());
         let (shown, error) = match fit.status {
-            FitStatus::Fixed => ("-".into(), None),
+            FitStatus::Fixed | FitStatus::MeanZero => ("-".into(), None),
             FitStatus::Boundary => ("0 boundary".into(), None),
             FitStatus::Interior => (format!("{symbol} {value:.4}"), fit.errors.v.map(|e| e * slope)),
             FitStatus::Unbounded => (format!("cv > {}", report.options.max_cv), None),

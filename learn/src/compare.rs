@@ -149,7 +149,9 @@ pub struct Comparison<F> {
     pub cv: Option<Profile>,
     /// The values of ε that they allow beside plain DPO.
     pub lapse: Option<Profile>,
-    /// The score test at plain DPO; `None` where that is a coin's, [`FitStatus::MeanZero`]: v says nothing at mean 0.
+    /// The score test at plain DPO; `None` where that is a coin's, or next to it: at the mean 0 of
+    /// [`FitStatus::MeanZero`], where v says nothing, and where one choice far beyond the others holds all other margins
+    /// at nothing.
     pub score: Option<ScoreTest>,
     /// The options.
     pub options: Options,

@@ -3,8 +3,9 @@
 use crate::data::pairs::Pairs;
 use crate::error::LearnError;
 use crate::options::Options;
+use crate::separation::agrees;
 use crate::status::FitStatus;
-use crate::train::{compute_losses, train_families};
+use crate::train::{Trained, compute_losses, train_families};
 use prefstrength::{Family, PerFamily};
 use std::collections::BTreeMap;
 
@@ -74,11 +75,29 @@ pub fn cross_validate(pairs: &Pairs, options: &Options, folds: u32) -> Result<Cr
             (0..pairs.len()).map(|i| if fold(i) == out { 0.0 } else { whole(i) }).collect();
         let trained = train_families(pairs, &weights, options)
             .map_err(|error| LearnError::Fold { fold: out, error: Box::new(error) })?;
-        let base = compute_losses(pairs, &trained[Family::Fixed])?;
+        let held_out = |i: usize| fold(i) == out && whole(i) > 0.0;
+        // Pairs that a limit decides: without loss, or with an infinite one.
+        let mut sure = Vec::new();
+        for (i, f) in pairs.rows().enumerate().filter(|&(i, _)| held_out(i)) {
+            match agrees(&trained[Family::Fixed].separated, f) {
+                None => {}
+                Some((_, true)) => sure.push(i),
+                Some((feature, false)) => {
+                    let error = LearnError::SeparatedBy { features: vec![feature] };
+                    return Err(LearnError::Fold { fold: out, error: Box::new(error) });
+                }
+            }
+        }
+        let compute_losses = |trained: &Trained| {
+            let mut nll = compute_losses(pairs, trained)?;
+            sure.iter().for_each(|&i| nll[i] = 0.0);
+            Ok::<_, LearnError>(nll)
+        };
+        let base = compute_losses(&trained[Family::Fixed])?;
         for (family, trained) in trained.iter() {
-            let nll = compute_losses(pairs, trained)?;
+            let nll = compute_losses(trained)?;
             let to = &mut families[family];
-            for i in (0..pairs.len()).filter(|&i| fold(i) == out && whole(i) > 0.0) {
+            for i in (0..pairs.len()).filter(|&i| held_out(i)) {
                 to.log_likelihood -= whole(i) * nll[i];
                 gains[family][unit(i)] += whole(i) * (base[i] - nll[i]);
             }

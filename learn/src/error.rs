@@ -48,7 +48,8 @@ pub enum LearnError {
     Separable,
     /// Of pairs: each of these features has one sign in every pair that has it at all, once the pairs that have those
     /// before it are set aside, and nothing is left beside them: the likelihood rises without end with their weights.
-    /// Where something is left the rest is fitted ([`Separated`](crate::Separated)).
+    /// Where something is left the rest is fitted ([`Separated`](crate::Separated)). In a cross-validation: without
+    /// that fold the first of them has one sign, and a pair of the fold has the other.
     SeparatedBy {
         /// Which ones, from 0.
         features: Vec<usize>,
@@ -152,8 +153,10 @@ impl fmt::Display for LearnError {
                 for (i, feature) in features.iter().enumerate() {
                     write!(f, "{} {feature}", if i == 0 { "" } else { "," })?;
                 }
-                return f.write_str(
-                    " alone tells every choice: the sign never changes, and the likelihood rises without end",
+                let (have, its) = if features.len() == 1 { ("has", "its weight") } else { ("have", "their weights") };
+                return write!(
+                    f,
+                    " {have} one sign in all pairs that are left: the likelihood rises without end with {its}"
                 );
             }
             Self::MeanVanishes => "the margins do not predict the choices: the mean of β goes to 0",

@@ -14,7 +14,7 @@ use crate::objective::point::{CURVATURE, LAPSE, SPREAD, d_epsilon, join, r_of};
 use crate::options::Options;
 use crate::prepared::{Prepared, has_spread};
 use crate::profile::{Profile, find_profile};
-use crate::score::{Alternative, MarginRow, MarginRows, test_beyond, test_margins, test_people};
+use crate::score::{Alternative, MarginRow, MarginRows, ScoreTest, test_beyond, test_margins, test_people};
 use crate::status::FitStatus;
 use crate::vuong::{Differences, rank, rivals};
 use prefstrength::batch::Rows;
@@ -206,7 +206,7 @@ pub fn heterogeneity(margins: impl Margins, options: &Options) -> Result<Compari
     let fixed = if fitting.data.rising { Some(fitting.fit_fixed()?) } else { None };
     let beside = fixed.as_ref();
     let score = match beside {
-        Some(fixed) => Some(test_margins(&mut fitting.data, fixed.ln_mean.exp())?),
+        Some(fixed) => fitting.test_score(fixed)?,
         None => None,
     };
     let fits = PerFamily::try_from_fn(|family| match (has_spread(family), beside) {
@@ -332,6 +332,18 @@ impl<'a, M: Margins> Fitting<'a, M> {
         let point = &solution.point;
         let baseline = Baseline { value: point.value, is_maximum: converged, falling: point.d_v >= 0.0 };
         Ok(FixedFit { fit: self.finish(model, status, &solution)?, ln_mean: point.y[0], baseline })
+    }
+
+    /// `None` where a few margins far beyond the others hold the mean so low that these say nothing at plain DPO, which
+    /// at a mean of their own they do.
+    fn test_score(&mut self, fixed: &FixedFit) -> Result<Option<ScoreTest>, LearnError> {
+        match test_margins(&mut self.data, fixed.ln_mean.exp()) {
+            Err(LearnError::OneSize) => {
+                let usual = (-self.data.ln_typical).exp();
+                test_margins(&mut self.data, usual).map(|_| None)
+            }
+            other => other.map(Some),
+        }
     }
 
     /// Mean 0, which is one p(β) for all models.

@@ -451,7 +451,12 @@ impl Design {
         Ok(truth.model(0.5 * (low + high)))
     }
 
-    fn nearest_to(&self, truth: &[(f64, f64)], ln_mean: f64, rival: Explanation) -> Result<Nearest, LearnError> {
+    fn nearest_to(
+        &self,
+        truth: &[(f64, f64)],
+        ln_mean: f64,
+        rival: Explanation,
+    ) -> Result<Nearest, LearnError> {
         let starts: &[Model] = &match rival {
             Explanation::Plain => [0.0; 3].map(|_| Model { ln_mean, v: 0.0, lapse: 0.0 }),
             Explanation::Spread => [0.02, 0.3, 2.0].map(|v| Model { ln_mean, v, lapse: 0.0 }),
@@ -490,8 +495,12 @@ impl Design {
             next.ln_mean -= steps[0].clamp(-2.0, 2.0);
             match rival {
                 Explanation::Plain => {}
-                Explanation::Spread => next.v = (now.v - steps[1]).clamp(0.1 * now.v, LARGEST_V.min(10.0 * now.v)),
-                Explanation::Lapse => next.lapse = (now.lapse - steps[1]).clamp(0.1 * now.lapse, LARGEST_LAPSE),
+                Explanation::Spread => {
+                    next.v = (now.v - steps[1]).clamp(0.1 * now.v, LARGEST_V.min(10.0 * now.v))
+                }
+                Explanation::Lapse => {
+                    next.lapse = (now.lapse - steps[1]).clamp(0.1 * now.lapse, LARGEST_LAPSE)
+                }
             }
             let there = self.divergence(truth, &next, rival);
             if there.value <= value {

@@ -30,6 +30,12 @@ pub struct Separated {
     pub weight: f64,
 }
 
+/// Whether a pair goes, in the limit, the way it went: what the first separated feature that it has says.
+pub(crate) fn agrees(separated: &[Separated], f: &[f64]) -> Option<(usize, bool)> {
+    let first = separated.iter().find(|s| s.number > 0 && has(f, s.feature))?;
+    Some((first.feature, (f[first.feature] > 0.0) == first.positive))
+}
+
 /// Pairs and features that are left once those that separate are set aside.
 pub(crate) struct Rest {
     pub(crate) pairs: Pairs,

@@ -24,8 +24,12 @@ use core::cell::OnceCell;
 use prefstrength::batch::Rows;
 use prefstrength::{AnyStrength, Family, Lapse, ParamError, PerFamily};
 
-/// Part of the largest change of a margin that counts as none.
-const WRONG_WAY: f64 = 1e-3;
+/// Size of margins of pairs that are open.
+const OPEN: f64 = 10.0;
+/// Cosine between a direction and a pair that it turns the wrong way.
+const WRONG_WAY: f64 = 0.01;
+/// Gradient norm at which what is left to gain is rounding.
+const NOTHING_LEFT: f64 = 1e-5;
 
 /// Standard errors of a [`Trained`]; `None` where the information is not positive, where there is no maximum, and of what
 /// was not learned.
@@ -331,9 +335,12 @@ impl<'a> Training<'a> {
         };
         let beyond_noise = match noise.lapse > 0.0 && noise.is_maximum() {
             true => test_beyond(&mut rows(&noise.w)?, noise.lapse, Alternative::Spread, ridge)?,
-            false => Some(score),
+            false => score,
         };
-        let dependence = if people.is_some() { score.dependence() } else { 1.0 };
+        let dependence = match (&score, &people) {
+            (Some(score), Some(_)) => score.dependence(),
+            _ => 1.0,
+        };
         let ranked = rank(fits.values().chain(lapsed.values()).chain([&curved]));
         let rivals = rivals(&ranked, self.differences(&ranked)?);
         let best = ranked.first().map_or(Model::new(Family::Fixed), |fit| fit.model);
@@ -343,7 +350,7 @@ impl<'a> Training<'a> {
             fits,
             lapsed,
             curved,
-            score: Some(score),
+            score,
             beyond_noise,
             people,
             dependence,
@@ -387,8 +394,21 @@ impl<'a> Training<'a> {
         PairLoss { data: *data, model, ridge: self.options.ridge, prior: *prior, metric, reference }
     }
 
-    fn test_score(&self, fixed: &FixedTrained) -> Result<ScoreTest, LearnError> {
-        test_pairs(&self.data, &fixed.trained.w, self.options.ridge)
+    /// `None` where one pair far beyond the others leaves these no margins at plain DPO, which elsewhere they have.
+    fn test_score(&self, fixed: &FixedTrained) -> Result<Option<ScoreTest>, LearnError> {
+        let test = |w: &Vec<f64>| test_pairs(&self.data, w, self.options.ridge);
+        match test(&fixed.trained.w) {
+            Err(LearnError::OneSize)
+                if self.usual.shrunk && self.other_directions(fixed).iter().any(|w| test(w).is_ok()) =>
+            {
+                Ok(None)
+            }
+            other => other.map(Some),
+        }
+    }
+
+    fn other_directions<'f>(&self, fixed: &'f FixedTrained) -> &'f [Vec<f64>] {
+        fixed.directions.get_or_init(|| find_directions(&self.data, &self.metric, &self.usual))
     }
 
     fn train_fixed(&self) -> Result<FixedTrained, LearnError> {
@@ -403,11 +423,13 @@ impl<'a> Training<'a> {
                 break;
             }
         }
-        let solution = found.ok_or(LearnError::Separable)?;
+        let mut solution = found.ok_or(LearnError::Separable)?;
         // There is a minimum unless a direction of w separates the pairs.
         if self.options.ridge == 0.0 && self.is_separable(&solution) {
             return Err(LearnError::Separable);
         }
+        // One pair far beyond the others may be moved on and on, for a gain that is rounding.
+        solution.converged |= solution.iterations < limit && solution.gradient < NOTHING_LEFT;
         let status = if solution.converged { FitStatus::Fixed } else { FitStatus::NotConverged };
         let baseline = Baseline {
             value: solution.point.value,
@@ -434,9 +456,13 @@ impl<'a> Training<'a> {
         let Some(hessian) = &solution.hessian else { return true };
         let mut step = scale(&solution.point.gradient[..u.len()], -1.0);
         hessian.solve(&mut step);
-        let along: Vec<f64> = self.data.counting_rows().map(|f| dot(&step, f)).collect();
-        let largest = along.iter().fold(0.0, |most: f64, x| most.max(x.abs()));
-        along.iter().all(|&x| x >= -WRONG_WAY * largest)
+        // Pairs that a separating direction leaves open are across it; those that it has made sure may move either way.
+        let length = self.metric.square(&step).sqrt();
+        !self.data.counting_rows().any(|f| {
+            let mut x = f.to_vec();
+            self.metric.solve_lower(&mut x);
+            dot(u, f).abs() < OPEN && dot(&step, f) < -WRONG_WAY * length * dot(&x, &x).sqrt()
+        })
     }
 
     /// A model with shapes, above plain DPO and the models that it contains.
@@ -448,9 +474,8 @@ impl<'a> Training<'a> {
     ) -> Result<Trained, LearnError> {
         let (cap, w) = (self.options.max_cv.asinh(), &fixed.trained.w);
         let mut starts: Vec<Vec<f64>> = nested.iter().map(|trained| start_at(model, trained, cap)).collect();
+        let others = self.other_directions(fixed);
         if nested.is_empty() {
-            let find = || find_directions(&self.data, &self.metric, &self.usual);
-            let others = fixed.directions.get_or_init(find);
             starts.extend(start_beside(model, w, cap));
             if !model.has_spread() {
                 // The others are found along a spread; here they are starts themselves.
@@ -460,7 +485,10 @@ impl<'a> Training<'a> {
                 starts.extend(start_along(&self.data, w, model, self.options.max_cv));
             }
         }
-        let mut loss = self.loss(model, self.metric.square(w).sqrt());
+        // That of plain DPO may be next to nothing by one pair far beyond the others.
+        let known = std::iter::once(w).chain(others.iter().filter(|_| self.usual.shrunk));
+        let reference = known.fold(0.0, |most: f64, w| most.max(self.metric.square(w).sqrt()));
+        let mut loss = self.loss(model, reference);
         let solutions = find_minima(&mut loss, starts, cap, self.options.max_iterations)?;
         // No family refuses the starts.
         let best = least(solutions).ok_or(ParamError::MeanOutOfRange)?;

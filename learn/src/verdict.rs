@@ -323,7 +323,8 @@ impl<F: Fitted> Comparison<F> {
         let useful = self.cv.as_ref().is_some_and(|cv| !cv.open && cv.interval[1] <= USELESS_CV);
         if useful {
             let apart = |profile: &Option<Profile>| profile.as_ref().is_some_and(|p| p.interval[0] > 0.0);
-            let nothing = if apart(&self.cv) || apart(&self.lapse) { "nothing significant" } else { "nothing" };
+            let nothing =
+                if apart(&self.cv) || apart(&self.lapse) { "nothing significant" } else { "nothing" };
             return (ChoicesVerdict::Plain, None, format!("{nothing} beyond plain DPO{bounds}"));
         }
         // For v = ¼.

@@ -137,7 +137,12 @@ fn fits() {
         }
         let start = Instant::now();
         let people = learn::compare_people(&pairs, &options).unwrap();
-        println!("  people {:?}: {:?}, lapse {:.4}", start.elapsed(), people.cv.as_ref().map(|cv| cv.interval), people.lapsed.lapse);
+        println!(
+            "  people {:?}: {:?}, lapse {:.4}",
+            start.elapsed(),
+            people.cv.as_ref().map(|cv| cv.interval),
+            people.lapsed.lapse
+        );
         println!("=> {}", all.verdict_with(Some(&people)));
         let start = Instant::now();
         let strengths = learn::person_strengths(&pairs, people.best()).unwrap();

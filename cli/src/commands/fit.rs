@@ -12,7 +12,9 @@ use crate::report::{self, Summary, calibrate, explain, notes_of_margins, people_
 use crate::spool::Spool;
 use clap::Args;
 use prefstrength::Family;
-use prefstrength_learn::{self as learn, ByGroup, Choices, ItemTest, LearnError, Options, People, TotalWeight};
+use prefstrength_learn::{
+    self as learn, ByGroup, Choices, ItemTest, LearnError, Options, People, TotalWeight,
+};
 use std::path::PathBuf;
 use std::process::ExitCode;
 
@@ -72,7 +74,16 @@ impl FitArgs {
         let file = input::name_of(&self.file);
         if let Some(position) = &self.position {
             let read = self.read_pairs(position, &mut progress)?;
-            let summary = report_pairs("fit", file, read, &Options::default(), None, &self.people, &self.common, &mut progress)?;
+            let summary = report_pairs(
+                "fit",
+                file,
+                read,
+                &Options::default(),
+                None,
+                &self.people,
+                &self.common,
+                &mut progress,
+            )?;
             drop(progress);
             return Ok(present(&summary, self.common.svg.as_deref(), self.common.json)?);
         }

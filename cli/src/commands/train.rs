@@ -7,12 +7,14 @@ use super::rows::{Names, weight};
 use crate::input::{self, Accept, Refusal, Row, Table, Wanted};
 use crate::progress::Progress;
 use crate::report::{
-    Against, Penalties, Predicts, Summary, calibrate, explain, groups, notes_of_pairs, people_summary, present, shorten,
+    Against, Penalties, Predicts, Summary, calibrate, explain, groups, notes_of_pairs, people_summary,
+    present, shorten,
 };
 use clap::Args;
 use prefstrength::Family;
 use prefstrength_learn::{
-    self as learn, ByGroup, Choices, Fitted, LearnError, Model, Options, Pairs, TotalWeight, Trained, Weighted, limits,
+    self as learn, ByGroup, Choices, Fitted, LearnError, Model, Options, Pairs, TotalWeight, Trained,
+    Weighted, limits,
 };
 use std::path::PathBuf;
 use std::process::ExitCode;
@@ -94,8 +96,7 @@ impl TrainArgs {
             ..Options::default()
         };
         let (people, common) = (&self.people, &self.common);
-        let summary =
-            report_pairs("train", file, read, &options, self.folds, people, common, &mut progress)?;
+        let summary = report_pairs("train", file, read, &options, self.folds, people, common, &mut progress)?;
         drop(progress);
         Ok(present(&summary, self.common.svg.as_deref(), self.common.json)?)
     }

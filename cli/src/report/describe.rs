@@ -4,8 +4,8 @@ use super::format::{shorten, significant};
 use super::summary::{Against, Calibrated, Groups, OneGroup, OnePerson, PanelSummary, PeopleSummary};
 use prefstrength::Family;
 use prefstrength_learn::{
-    self as learn, ByGroup, Calibration, ChoiceCurve, Extremes, LearnError, Margins, Model, Options, Pairs, People,
-    PeopleTests, PersonStrength, TotalWeight, Weighted,
+    self as learn, ByGroup, Calibration, ChoiceCurve, Extremes, LearnError, Margins, Model, Options, Pairs,
+    People, PeopleTests, PersonStrength, TotalWeight, Weighted,
 };
 
 /// Shares of the choices whose sizes of margins are told, in per cent.
@@ -142,7 +142,9 @@ pub(crate) fn people_summary(
                 persons: people.persons,
                 best: people.best().model.family,
                 likelihood_ratio: people.likelihood_ratio(),
-                strengths: strengths.map(|strength| OnePerson { name: name(strength.person), strength }).collect(),
+                strengths: strengths
+                    .map(|strength| OnePerson { name: name(strength.person), strength })
+                    .collect(),
                 with_noise: people.lapsed,
                 profile_cv: people.cv,
                 fits: people.fits,
@@ -193,8 +195,8 @@ pub(crate) fn explain(file: &str, error: &LearnError, names: &[String]) -> Strin
             let what = if features.len() == 1 { "the feature" } else { "one after the other, the features" };
             let has = if features.len() == 1 { "has" } else { "have" };
             return format!(
-                "{file}: {what} {}{more} {has} one sign in every pair, so that the chosen answer is always told and \
-                 the likelihood rises without end\n\
+                "{file}: {what} {}{more} {has} one sign in every pair that is left, so that the likelihood rises \
+                 without end\n\
                  Is it chosen minus rejected? Leave it out (--features), or use --ridge.",
                 named.join(", ")
             );

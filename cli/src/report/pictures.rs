@@ -62,7 +62,8 @@ pub(crate) fn draw(summary: &Summary) -> Vec<(String, String)> {
     // The strengths of persons say what groups.svg would, and better.
     match (&summary.people, &summary.groups) {
         (Some(people), _) if people.panel.is_some() => {
-            pictures.extend(people.panel.as_ref().map(|panel| ("people.svg".to_owned(), forest(panel, &about))));
+            pictures
+                .extend(people.panel.as_ref().map(|panel| ("people.svg".to_owned(), forest(panel, &about))));
         }
         (_, Some(groups)) => pictures.push(("groups.svg".to_owned(), of_groups(groups, &about))),
         (_, None) => {}

@@ -2,7 +2,7 @@
 
 use super::format::{or_dash, percent, significant, strings, table};
 use prefstrength_learn::limits::GROUPS;
-use prefstrength_learn::{Design, LearnError, Nearest, PowerTarget, Explanation, Truth};
+use prefstrength_learn::{Design, Explanation, LearnError, Nearest, PowerTarget, Truth};
 use serde::Serialize;
 use std::fmt::Write as _;
 

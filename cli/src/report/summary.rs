@@ -2,9 +2,9 @@
 
 use prefstrength::{AnyStrength, Family, PerFamily};
 use prefstrength_learn::{
-    Averages, CalibrationBin, ChoiceCurve, ChoicesVerdict, Comparison, CrossValidation, Fit, FitStatus, Fitted,
-    GroupEffectTest, ItemTest, LikelihoodRatio, Model, PeopleTests, PeopleVerdict, PersonStrength, Profile, ScoreTest,
-    StandardErrors, Trained, Verdict,
+    Averages, CalibrationBin, ChoiceCurve, ChoicesVerdict, Comparison, CrossValidation, Fit, FitStatus,
+    Fitted, GroupEffectTest, ItemTest, LikelihoodRatio, Model, PeopleTests, PeopleVerdict, PersonStrength,
+    Profile, ScoreTest, StandardErrors, Trained, Verdict,
 };
 use serde::Serialize;
 use std::collections::BTreeMap;
@@ -86,7 +86,8 @@ pub(crate) struct OneTest {
 
 impl VerdictSummary {
     fn new(verdict: &Verdict) -> Self {
-        let name = |test: &prefstrength_learn::Test| test.model.map_or("people".to_owned(), |m| m.to_string());
+        let name =
+            |test: &prefstrength_learn::Test| test.model.map_or("people".to_owned(), |m| m.to_string());
         let one = |test| OneTest { alternative: name(test), p: test.p, holm: test.holm };
         Self {
             choices: verdict.choices,

@@ -1,9 +1,13 @@
 //! A report as text for people.
 
 use super::format::{or_dash, percent, probability, shorten, significant, strings, table};
-use super::summary::{Calibrated, Groups, ModelSummary, OneGroup, OnePerson, PanelSummary, PeopleSummary, Summary};
+use super::summary::{
+    Calibrated, Groups, ModelSummary, OneGroup, OnePerson, PanelSummary, PeopleSummary, Summary,
+};
 use prefstrength::{Family, Strength};
-use prefstrength_learn::{ChoicesVerdict, CrossValidation, FitStatus, ItemTest, Model, Profile, ScoreTest, Trained};
+use prefstrength_learn::{
+    ChoicesVerdict, CrossValidation, FitStatus, ItemTest, Model, Profile, ScoreTest, Trained,
+};
 use std::fmt::Write as _;
 
 /// Features, and groups at either end, that are listed.
@@ -71,8 +75,8 @@ fn test_line(name: &str, test: &ScoreTest, grouped: bool) -> String {
 
 fn score_test(summary: &Summary) -> String {
     let Some(score) = &summary.score_test else {
-        return "  no score test: plain DPO does no better than a coin, mean β is 0 (one large margin on the wrong side \
-                is enough for that)\n"
+        return "  no score test: plain DPO does no better than a coin (one large margin on the wrong side is enough for \
+                that)\n"
             .to_owned();
     };
     let grouped = summary.people.is_some();
@@ -368,7 +372,8 @@ fn calibration(summary: &Summary) -> String {
 /// Tests of people, and one β for each.
 fn of_people(people: &PeopleSummary) -> String {
     let tests = &people.tests;
-    let mut text = format!("\n{} people, of whom {} have two choices or more\n", tests.groups, tests.counting);
+    let mut text =
+        format!("\n{} people, of whom {} have two choices or more\n", tests.groups, tests.counting);
     if let Some(within) = &tests.within {
         text.push_str(&test_line("spread within single choices", within, true));
     }

@@ -85,7 +85,9 @@ impl Nearby {
         let n = moved.len();
         // xᵀHx of the lower triangle.
         let product = |i: usize| {
-            (0..=i).map(|j| self.lower[i * n + j] * moved[i] * moved[j] * if i == j { 1.0 } else { 2.0 }).sum::<f64>()
+            (0..=i)
+                .map(|j| self.lower[i * n + j] * moved[i] * moved[j] * if i == j { 1.0 } else { 2.0 })
+                .sum::<f64>()
         };
         (0..n).map(product).sum::<f64>().abs() < NEARBY && moved.iter().all(|x| x.is_finite())
     }

@@ -2,7 +2,9 @@
 
 use prefstrength::math::sigmoid;
 use prefstrength::{AnyStrength, Family, LogNormal, Strength};
-use prefstrength_learn::{self as learn, Design, LearnError, Options, PowerTarget, Explanation, Truth, Weighted};
+use prefstrength_learn::{
+    self as learn, Design, Explanation, LearnError, Options, PowerTarget, Truth, Weighted,
+};
 use rand_chacha::ChaCha8Rng;
 use rand_chacha::rand_core::SeedableRng;
 use rand_distr::{Distribution, StandardUniform};
@@ -64,7 +66,8 @@ fn label_noise_and_spread() {
     for (size, plain, other) in cases {
         let design = Design::normal(size).expect("a size");
         for ((truth, plain), other) in truths.into_iter().zip(plain).zip(other) {
-            let rival = if matches!(truth, Truth::Lapse(_)) { Explanation::Spread } else { Explanation::Lapse };
+            let rival =
+                if matches!(truth, Truth::Lapse(_)) { Explanation::Spread } else { Explanation::Lapse };
             close(design.nearest(truth, Explanation::Plain).expect("a truth").divergence, plain, 1e-6);
             close(design.nearest(truth, rival).expect("a truth").divergence, other, 1e-4);
             // Its own kind has it.
@@ -76,8 +79,10 @@ fn label_noise_and_spread() {
             );
         }
     }
-    let nearest =
-        Design::normal(3.0).expect("a size").nearest(Truth::Spread(0.5), Explanation::Lapse).expect("a truth");
+    let nearest = Design::normal(3.0)
+        .expect("a size")
+        .nearest(Truth::Spread(0.5), Explanation::Lapse)
+        .expect("a truth");
     close(nearest.mean, 0.9244003732, 1e-5);
     close(nearest.lapse, 0.5 * sigmoid(-2.9919396448), 1e-4);
     // By NumPy as well: √(variance/2KL), and what follows from it.
@@ -88,7 +93,8 @@ fn label_noise_and_spread() {
         (3.0, Truth::Lapse(0.05), 1.2158087508, 564.49),
         (3.0, Truth::Lapse(0.1), 1.1356866123, 357.08),
     ] {
-        let plain = Design::normal(size).expect("a size").nearest(truth, Explanation::Plain).expect("a truth");
+        let plain =
+            Design::normal(size).expect("a size").nearest(truth, Explanation::Plain).expect("a truth");
         close((plain.variance / (2.0 * plain.divergence)).sqrt(), ratio, 1e-6);
         close(plain.choices(&target), choices, 1e-4);
     }
@@ -102,7 +108,8 @@ fn small_spreads_are_what_information_says() {
         let design = Design::normal(size).expect("a size");
         let cv: f64 = 0.01;
         let limit = target.noncentrality() / (cv.powi(4) * design.information_of_v());
-        let choices = design.nearest(Truth::Spread(cv), Explanation::Plain).expect("a truth").choices(&target);
+        let choices =
+            design.nearest(Truth::Spread(cv), Explanation::Plain).expect("a truth").choices(&target);
         close(choices, limit, if size > 50.0 { 0.1 } else { 0.01 });
         close(design.cv_of_choices(choices, &target).expect("a number").expect("within"), cv, 1e-4);
         for each in [2, 20] {
@@ -145,8 +152,10 @@ fn margins_of_data() {
     // Of data the truth is that which plain DPO fits with mean 1: a wider one.
     let truth = Truth::Spread(0.2);
     let plain = data.nearest(truth, Explanation::Plain).expect("a truth");
-    let wider =
-        Design::normal(2.0 / plain.mean).expect("a size").nearest(truth, Explanation::Plain).expect("a truth");
+    let wider = Design::normal(2.0 / plain.mean)
+        .expect("a size")
+        .nearest(truth, Explanation::Plain)
+        .expect("a truth");
     assert!(plain.mean < 0.99 && (plain.mean - wider.mean).abs() < 1e-3, "{plain:?} {wider:?}");
     close(plain.divergence, wider.divergence, 5e-3);
     // Choices of that spread, with weights that are its probabilities: as many as the fit says.

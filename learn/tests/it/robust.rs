@@ -3,8 +3,8 @@
 use crate::pairs::{Truth, simulate};
 use prefstrength::{AnyStrength, Family, Strength};
 use prefstrength_learn::{
-    self as learn, Comparison, Extremes, Fit, FitStatus, Fitted, LearnError, Options, Pairs, Separated,
-    Trained, Verdict, Weighted,
+    self as learn, Comparison, Extremes, Fit, FitStatus, LearnError, Options, Pairs, Separated, Trained,
+    Verdict, Weighted,
 };
 
 const SPREADS: [Family; 3] = [Family::Gamma, Family::LogNormal, Family::InverseGaussian];
@@ -91,12 +91,29 @@ fn a_spread_goes_on_where_plain_dpo_is_a_coin() {
     // As features of pairs they say the same.
     let trained = learn::train(
         Family::Gamma,
-        &pairs(&[margins.clone()]).with_weights(w.clone()).unwrap(),
+        &pairs(std::slice::from_ref(&margins)).with_weights(w.clone()).unwrap(),
         &Options::default(),
     );
     let trained = trained.unwrap();
     near(trained.log_likelihood, gamma.log_likelihood, 1e-9);
     near(trained.w[0], gamma.strength.mean(), 1e-5);
+    // Plain DPO's own length is no measure there.
+    let mut far = margins.clone();
+    far[16] = -1e16;
+    let far = pairs(&[far]).with_weights(w.clone()).unwrap();
+    let capped = learn::train(Family::Gamma, &far, &Options { max_cv: 1.8, ..Options::default() }).unwrap();
+    near(capped.strength.cv(), 1.8, 1e-9);
+    let held =
+        learn::train(Family::Gamma, &far, &Options { prior_cv: Some(0.3), ..Options::default() }).unwrap();
+    assert_eq!(held.status, FitStatus::Interior);
+    let report = learn::train_all(&far, &Options { max_cv: 1.8, ..Options::default() }).unwrap();
+    assert_eq!((report.score, &report.fits[Family::Gamma]), (None, &capped));
+    // The same by two outliers that nearly cancel.
+    let (mut two, mut weights) = (margins.clone(), w.clone());
+    (two[16], two[15], weights[15]) = (-1e15, 1e15, 1.5);
+    let report = learn::heterogeneity(Weighted::new(&two, &weights).unwrap(), &Options::default()).unwrap();
+    assert_eq!((report.score, report.fits[Family::Fixed].status), (None, FitStatus::Fixed));
+    assert!(report.fits[Family::Gamma].log_likelihood > fixed.log_likelihood + 20.0);
     // Further away and in other units.
     for (unit, outlier) in [(1e-30, -9999.0), (1e25, -1e6), (1e-200, -1e9), (1.0, -1e15), (1.0, -1e100)] {
         let mut margins = margins.clone();
@@ -106,7 +123,7 @@ fn a_spread_goes_on_where_plain_dpo_is_a_coin() {
         let report = learn::heterogeneity(source, &Options::default()).unwrap();
         let gamma = report.fits[Family::Gamma];
         assert!(
-            gamma.status != FitStatus::NotConverged && gamma.log_likelihood > fixed.log_likelihood + 25.0,
+            gamma.status != FitStatus::NotConverged && gamma.log_likelihood > fixed.log_likelihood + 20.0,
             "{outlier:e}: {gamma:?}"
         );
         assert_eq!(report.fits[Family::Fixed].status, FitStatus::MeanZero);
@@ -151,7 +168,8 @@ fn a_sure_margin_changes_nothing() {
             if margins.iter().any(|d| *d > 1e100) {
                 continue;
             }
-            let report = learn::train_all(&pairs(&[margins.clone()]), &Options::default()).unwrap();
+            let report =
+                learn::train_all(&pairs(std::slice::from_ref(&margins)), &Options::default()).unwrap();
             for (family, fit) in report.fits.iter() {
                 assert_eq!(fit.status, alone.fits[family].status, "{family} {margins:?}");
                 near(fit.log_likelihood, alone.fits[family].log_likelihood, 1e-10);
@@ -236,11 +254,11 @@ fn assert_same(whole: &Comparison<Trained>, rest: &Comparison<Trained>, pairs: &
 fn a_rare_feature_of_one_sign_refuses_nothing() {
     let n = 500;
     for sign in [1.0, -1.0] {
-        let dummy = |i: usize| if i % 100 == 3 { sign } else { 0.0 };
+        let dummy = |i: usize| if i % 100 == 53 { sign } else { 0.0 };
         let (whole, rest) = with_columns(n, &[&dummy]);
         let report = learn::train_all(&whole, &Options::default()).unwrap();
-        // Pairs 3, 103, … of weight 0.5 + i % 3.
-        let weight = (0..5).map(|k| 0.5 + f64::from((3 + 100 * k) % 3)).sum();
+        // Pairs 53, 153, … of weight 0.5 + i % 3.
+        let weight = (0..5).map(|k| 0.5 + f64::from((53 + 100 * k) % 3)).sum();
         assert_eq!(report.fits[Family::Gamma].separated, [separated(0, sign > 0.0, 5, weight)]);
         let truth = learn::train_all(&rest, &Options::default()).unwrap();
         assert_same(&report, &truth, &whole, 1);
@@ -250,12 +268,16 @@ fn a_rare_feature_of_one_sign_refuses_nothing() {
         }
         let fixed = &report.fits[Family::Fixed];
         let margins = whole.margins(&fixed.w).unwrap();
-        let least = (0..n).filter(|i| i % 100 == 3).map(|i| margins[i]).fold(f64::INFINITY, f64::min);
+        let least = (0..n).filter(|i| i % 100 == 53).map(|i| margins[i]).fold(f64::INFINITY, f64::min);
         near(least, 40.0, 1e-9);
         assert!(fixed.w[0] * sign > 0.0);
-        // Groups stay together in cross-validation, of which two have these pairs.
-        let plain = whole.clone();
-        assert!(learn::cross_validate(&plain, &Options::default(), 5).is_ok());
+        // Held out they are as sure, whatever the family: the folds are the same, since the groups are.
+        let [with, without] =
+            [&whole, &rest].map(|p| learn::cross_validate(p, &Options::default(), 5).unwrap());
+        for (family, held_out) in with.families.iter() {
+            near(held_out.log_likelihood, without.families[family].log_likelihood, 1e-12);
+            near(held_out.gain, without.families[family].gain, 1e-12);
+        }
         let ridge =
             learn::train(Family::Fixed, &whole, &Options { ridge: 1.0, ..Options::default() }).unwrap();
         assert!(ridge.separated.is_empty() && ridge.errors.w.unwrap().iter().all(|e| e.is_finite()));
@@ -284,6 +306,16 @@ fn separation_goes_on_in_what_is_left() {
     assert_same(&report, &learn::train_all(&rest, &Options::default()).unwrap(), &whole, a);
     let fixed = &report.fits[Family::Fixed];
     assert!(fixed.w[b + 1] == 0.0 && fixed.w[b] < 0.0 && fixed.w[0] > 1e6, "{:?}", fixed.w);
+}
+
+/// A pair held out that the limit makes impossible has no finite loss, and no family a gain.
+#[test]
+fn a_contradicted_limit_has_no_prediction() {
+    let dummy = |i: usize| if i % 100 == 3 { if i == 403 { -1.0 } else { 1.0 } } else { 0.0 };
+    let (whole, _) = with_columns(500, &[&dummy]);
+    let error = learn::cross_validate(&whole, &Options::default(), 5).unwrap_err();
+    let LearnError::Fold { error, .. } = error else { panic!("{error}") };
+    assert_eq!(*error, LearnError::SeparatedBy { features: vec![0] });
 }
 
 #[test]
