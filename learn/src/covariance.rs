@@ -1,9 +1,9 @@
 //! Standard errors of what is a function of the unknowns: by the observed information, and by scores.
 
-use crate::cholesky::{add_outer, dot};
+use crate::cholesky::{add_outer, add_scaled, dot};
+use crate::data::places::Places;
 use crate::descent::Solution;
 use crate::objective::point::{CURVATURE, LAPSE, SPREAD, d_epsilon};
-use std::collections::BTreeMap;
 
 /// What a standard error rests on.
 #[derive(Clone, Copy, Debug)]
@@ -132,22 +132,24 @@ pub(crate) fn root(variance: Option<f64>) -> Option<f64> {
 /// Sums of scores within units that are independent of each other: groups, or single choices.
 pub(crate) struct ScoreSums {
     n: usize,
-    groups: BTreeMap<u32, Vec<f64>>,
+    places: Places,
+    /// `n` numbers for every group.
+    groups: Vec<f64>,
     outer: Vec<f64>,
 }
 
 impl ScoreSums {
     pub(crate) fn new(n: usize) -> Self {
-        Self { n, groups: BTreeMap::new(), outer: vec![0.0; n * n] }
+        Self { n, places: Places::default(), groups: Vec::new(), outer: vec![0.0; n * n] }
     }
 
     /// The gradient of one choice of a weight, which counts as repetition.
     pub(crate) fn add(&mut self, group: Option<u32>, weight: f64, gradient: &[f64]) {
         match group {
             Some(group) => {
-                let n = self.n;
-                let sum = self.groups.entry(group).or_insert_with(|| vec![0.0; n]);
-                crate::cholesky::add_scaled(sum, weight, gradient);
+                let place = self.places.place(group);
+                self.groups.resize(self.n * self.places.number(), 0.0);
+                add_scaled(&mut self.groups[self.n * place..self.n * (place + 1)], weight, gradient);
             }
             None => add_outer(&mut self.outer, weight, gradient),
         }
@@ -155,10 +157,10 @@ impl ScoreSums {
 
     /// Σ ggᵀ over units, and how many groups there are.
     pub(crate) fn finish(mut self) -> (Vec<f64>, Option<usize>) {
-        for sum in self.groups.values() {
+        for sum in self.groups.chunks_exact(self.n) {
             add_outer(&mut self.outer, 1.0, sum);
         }
-        let groups = (!self.groups.is_empty()).then_some(self.groups.len());
+        let groups = Some(self.places.number()).filter(|&groups| groups > 0);
         (self.outer, groups)
     }
 }

@@ -3,7 +3,7 @@
 use crate::cholesky::{Cholesky, add_scaled, dot};
 use crate::error::LearnError;
 use crate::model::SHAPES;
-use crate::objective::point::{CURVATURE, LAPSE, Objective, Point, SPREAD, pick};
+use crate::objective::point::{CURVATURE, HeldHessian, LAPSE, Objective, Point, SPREAD, pick};
 use crate::status::FitStatus;
 
 /// What the last step may still move, for every unit of the gradient norm that is aimed at.
@@ -14,6 +14,8 @@ const CLOSE: f64 = 1e-3;
 const ATTRACTED: f64 = 0.3;
 /// Distance from it, in squared standard errors.
 const SAME: f64 = 0.01;
+/// Iterations under the Hessian of a sample: each leaves a few per cent of the distance.
+const FOLLOWING: u32 = 15;
 /// Steps in a row that gain nothing, after which there is no more to gain.
 const IDLE: u32 = 8;
 /// How far ln γ, r and s move in one step: far only where nothing is at stake.
@@ -45,7 +47,9 @@ pub(crate) struct Solution {
     pub(crate) point: Point,
     /// The shapes that were free at the end.
     pub(crate) free: Vec<usize>,
-    /// Of the Hessian in the scale and the free shapes; none if that is not positive definite.
+    /// The Hessian in the scale and the free shapes, lower triangle, where the search ended, or next to it.
+    lower: Vec<f64>,
+    /// Its factor; none if that is not positive definite.
     pub(crate) hessian: Option<Cholesky>,
     /// Whether a shape is at its end and the likelihood rises beyond it.
     rising: bool,
@@ -98,6 +102,36 @@ pub(crate) fn find_minima(
         solutions.extend(descend(objective, start, cap, max_iterations, &solutions)?);
     }
     Ok(solutions)
+}
+
+/// Follows what was found for a sample to all of the data, of so many times the weight: by the sample's Hessian, which
+/// asks for one evaluation a step, and by that of all data once at the end.
+pub(crate) fn follow(
+    objective: &mut impl Objective,
+    start: Vec<f64>,
+    of_sample: &Solution,
+    times: f64,
+    cap: f64,
+    max_iterations: u32,
+) -> Result<Option<Solution>, LearnError> {
+    let inside = of_sample.converged && of_sample.hessian.is_some();
+    if inside {
+        let lower = of_sample.lower.iter().map(|x| x * times).collect();
+        objective.hold_hessian(Some(HeldHessian { shapes: of_sample.free.clone(), lower }));
+        let found = descend(objective, start.clone(), cap, FOLLOWING, &[]);
+        objective.hold_hessian(None);
+        if let Some(mut found) = found?.filter(|found| found.converged && found.free == of_sample.free)
+            && let Some(lower) = objective.hessian(&found.point, &found.free)?
+            && let Ok(exact) = Cholesky::new(lower.clone(), found.point.dim() + found.free.len())
+        {
+            let mut g = pick(&found.point.gradient, found.point.dim(), &found.free);
+            exact.solve_lower(&mut g);
+            found.gradient = dot(&g, &g).sqrt();
+            (found.lower, found.hessian) = (lower, Some(exact));
+            return Ok(Some(found));
+        }
+    }
+    descend(objective, start, cap, max_iterations, &[])
 }
 
 /// The least of them.
@@ -198,6 +232,7 @@ pub(crate) fn descend(
             return Ok(Some(Solution {
                 point: now,
                 free,
+                lower: hessian,
                 hessian: exact,
                 rising,
                 gradient,

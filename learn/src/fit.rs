@@ -4,7 +4,7 @@ use crate::compare::{Comparison, Fitted, ShapeErrors};
 use crate::covariance::{Covariance, ScoreSums, Variance, root};
 use crate::data::margins::{CHUNK, Margins, visit_elements};
 use crate::data::scan::Scanned;
-use crate::descent::{Baseline, ENDS, Solution, classify, descend, find_minima, least, least_gain};
+use crate::descent::{Baseline, ENDS, Solution, classify, descend, find_minima, follow, least, least_gain};
 use crate::error::LearnError;
 use crate::limits::GROUPS;
 use crate::margin_starts::{start_fixed, usual_starts};
@@ -13,7 +13,7 @@ use crate::objective::margins::{MarginLoss, curve_at, strength_at};
 use crate::objective::point::{CURVATURE, LAPSE, SPREAD, d_epsilon, join, r_of};
 use crate::options::Options;
 use crate::prepared::{Prepared, has_spread};
-use crate::profile::{Profile, find_profile};
+use crate::profile::{CLEAR, Profile, find_profile, parabola};
 use crate::score::{Alternative, MarginRow, MarginRows, ScoreTest, test_beyond, test_margins, test_people};
 use crate::status::FitStatus;
 use crate::vuong::{Differences, rank, rivals};
@@ -246,8 +246,8 @@ pub fn heterogeneity(margins: impl Margins, options: &Options) -> Result<Compari
     let ranked = rank(all);
     let rivals = rivals(&ranked, fitting.differences(&ranked)?);
     let best = ranked.first().map_or(Model::new(Family::Fixed), |fit| fit.model);
-    let cv = fitting.profile(describing(&fits), SPREAD, dependence)?;
-    let lapse = fitting.profile(&noise, LAPSE, dependence)?;
+    let cv = fitting.profile(describing(&fits), SPREAD, dependence, score.as_ref())?;
+    let lapse = fitting.profile(&noise, LAPSE, dependence, None)?;
     Ok(Comparison {
         fits,
         lapsed,
@@ -288,6 +288,9 @@ pub(crate) fn describing<F: Fitted>(fits: &PerFamily<F>) -> &F {
     best.unwrap_or(&fits[Family::Gamma])
 }
 
+/// So many of a sample's maxima are followed to all margins.
+const FOLLOWED: usize = 2;
+
 /// The fit of `Fixed`, and what the others want to know of it.
 struct FixedFit {
     fit: Fit,
@@ -315,7 +318,7 @@ impl<'a, M: Margins> Fitting<'a, M> {
     }
 
     fn loss(&mut self, model: Model, reference: f64) -> MarginLoss<'_, M> {
-        MarginLoss { data: &mut self.data, model, prior: self.prior, reference }
+        MarginLoss { data: &mut self.data, model, prior: self.prior, reference, held: None }
     }
 
     fn fit_fixed(&mut self) -> Result<FixedFit, LearnError> {
@@ -393,18 +396,30 @@ impl<'a, M: Margins> Fitting<'a, M> {
         };
         let mut starts = usual_starts(model, ln_u, cap, self.data.ln_typical);
         starts.extend(nested.iter().filter_map(|fit| self.start_at(model, fit)));
-        if let Some(mut sample) = self.data.draw_sample()? {
-            // The penalty of all margins, in proportion to those of the sample.
-            let prior = prior * (sample.weight / self.data.weight);
-            // The sample may have units of its own.
-            let shift = sample.scale.ln();
-            starts.iter_mut().for_each(|start| start[0] -= shift * start[1].exp());
-            let mut loss = MarginLoss { data: &mut sample, model, prior, reference: ln_u - shift };
-            let found = find_minima(&mut loss, starts, cap, limit)?;
-            // Not from s = 0 or r = 0, which may be saddles, nor from the cap.
-            starts = found.into_iter().map(|f| inside(model, f.point.y, shift, cap)).collect();
-        }
-        let solutions = find_minima(&mut self.loss(model, ln_u), starts, cap, limit)?;
+        let solutions = match self.data.draw_sample()? {
+            None => find_minima(&mut self.loss(model, ln_u), starts, cap, limit)?,
+            Some(mut sample) => {
+                // The penalty of all margins, in proportion to those of the sample.
+                let times = self.data.weight / sample.weight;
+                let prior = prior / times;
+                // The sample may have units of its own.
+                let shift = sample.scale.ln();
+                starts.iter_mut().for_each(|start| start[0] -= shift * start[1].exp());
+                let mut loss =
+                    MarginLoss { data: &mut sample, model, prior, reference: ln_u - shift, held: None };
+                let mut found = find_minima(&mut loss, starts, cap, limit)?;
+                found.sort_by(|a, b| a.point.value.total_cmp(&b.point.value));
+                found.truncate(FOLLOWED);
+                let mut loss = self.loss(model, ln_u);
+                let mut solutions = Vec::new();
+                for of_sample in &found {
+                    // Not from s = 0 or r = 0, which may be saddles, nor from the cap.
+                    let start = inside(model, of_sample.point.y.clone(), shift, cap);
+                    solutions.extend(follow(&mut loss, start, of_sample, times, cap, limit)?);
+                }
+                solutions
+            }
+        };
         // Not even the starts: the margins' scale is at the end of f64's range.
         let best = least(solutions).ok_or(ParamError::MeanOutOfRange)?;
         if fixed.is_none() {
@@ -494,8 +509,28 @@ impl<'a, M: Margins> Fitting<'a, M> {
     }
 
     /// Of the spread or the lapse of a model that has been fitted.
-    fn profile(&mut self, fit: &Fit, shape: usize, kappa: f64) -> Result<Option<Profile>, LearnError> {
+    fn profile(
+        &mut self,
+        fit: &Fit,
+        shape: usize,
+        kappa: f64,
+        score: Option<&ScoreTest>,
+    ) -> Result<Option<Profile>, LearnError> {
         let (model, cap) = (fit.model, self.options.max_cv.asinh());
+        let (x, error) = match shape {
+            SPREAD => (fit.strength.v(), fit.errors.v),
+            _ => (fit.lapse, fit.errors.lapse),
+        };
+        let clear = error.is_some_and(|error| x > CLEAR * error);
+        if self.data.is_large() && clear {
+            let width = error.unwrap_or(f64::NAN) * kappa.sqrt();
+            return Ok(parabola(shape, x, width, if shape == SPREAD { cap } else { ENDS[LAPSE] }));
+        }
+        if let (true, FitStatus::Boundary, Some(score)) = (self.data.is_large(), fit.status, score) {
+            let width = (kappa / score.information).sqrt();
+            // z counts standard errors of independent choices.
+            return Ok(parabola(shape, score.z * width / kappa.sqrt(), width, cap));
+        }
         let s = fit.strength.v().sqrt().asinh();
         let u = fit.strength.mean() / self.data.scale / s.cosh();
         if !(fit.is_maximum() && u > 0.0 && u.is_finite()) {
@@ -573,7 +608,7 @@ pub(crate) fn find_margin_minima(
     let (cap, reference, scale) = (options.max_cv.asinh(), -data.mean_ln_size()?, data.scale);
     let model = Model::new(family);
     let starts = usual_starts(model, reference, cap, data.ln_typical);
-    let mut loss = MarginLoss { data: &mut data, model, prior: 0.0, reference };
+    let mut loss = MarginLoss { data: &mut data, model, prior: 0.0, reference, held: None };
     let found = find_minima(&mut loss, starts, cap, options.max_iterations)?;
     Ok(found.iter().map(|f| (f.point.y[0].exp() * scale, f.point.s())).collect())
 }

@@ -5,7 +5,7 @@ use crate::compare::{Fitted, LikelihoodRatio};
 use crate::covariance::{Covariance, Variance};
 use crate::data::pairs::Pairs;
 use crate::data::persons::{Persons, PersonsInMemory};
-use crate::descent::{Baseline, Solution, classify, find_minima, least, least_gain};
+use crate::descent::{Baseline, Solution, classify, find_minima, follow, least, least_gain};
 use crate::error::{LearnError, check_length};
 use crate::fit::{Fit, describing};
 use crate::limits::GROUPS;
@@ -15,7 +15,7 @@ use crate::objective::panel::{PanelLoss, PersonChoices, PersonRows};
 use crate::objective::point::{LAPSE, Objective, SPREAD, epsilon_at, join};
 use crate::options::Options;
 use crate::prepared::has_spread;
-use crate::profile::{Profile, find_profile};
+use crate::profile::{CLEAR, Profile, find_profile, parabola};
 use crate::separation::Rest;
 use crate::status::FitStatus;
 use crate::train::{Trained, TrainedErrors, expand_trained, start_at, train, trained_errors};
@@ -82,6 +82,70 @@ pub(crate) struct Paneling<'a, R> {
     number: usize,
     weight: f64,
     pub(crate) persons: usize,
+    /// Some persons, in memory, if there are many.
+    sample: Option<Sample>,
+}
+
+/// Choices beyond which a fit begins with a sample of persons, and about as many make it up.
+const LARGE: usize = 1 << 20;
+const SAMPLED: usize = 1 << 17;
+
+/// Whole persons, kept.
+#[derive(Default)]
+pub(crate) struct Sample {
+    features: Vec<f64>,
+    dim: usize,
+    ends: Vec<usize>,
+    weights: Option<Vec<f64>>,
+    persons: Vec<u32>,
+    weight: f64,
+}
+
+impl Sample {
+    /// One of so many persons, by a hash of their place.
+    fn draw(rows: &mut impl PersonRows, one_of: usize) -> Result<Self, LearnError> {
+        let mut sample = Self { dim: rows.dim(), ..Self::default() };
+        let (d, mut place) = (sample.dim, 0_u64);
+        rows.for_each_block(&mut |block| {
+            for (p, &end) in block.ends.iter().enumerate() {
+                // Multiplicative hashing: a regular stride could fall in step with the data.
+                place = place.wrapping_add(0x9e37_79b9_7f4a_7c15);
+                let start = p.checked_sub(1).map_or(0, |before| block.ends[before]);
+                // A giant would be the sample, and is left to all of the data.
+                if (place >> 32) % one_of as u64 != 0 || end - start > SAMPLED / 8 {
+                    continue;
+                }
+                sample.features.extend_from_slice(&block.features[start * d..end * d]);
+                sample.ends.push(sample.features.len() / d);
+                sample.persons.extend(block.persons.get(p));
+                let weight = block.weights.map(|w| w[p]);
+                if let Some(weight) = weight {
+                    sample.weights.get_or_insert_default().push(weight);
+                }
+                sample.weight += weight.unwrap_or(1.0) * (end - start) as f64;
+            }
+            Ok(())
+        })?;
+        Ok(sample)
+    }
+}
+
+impl PersonRows for Sample {
+    fn dim(&self) -> usize {
+        self.dim
+    }
+
+    fn for_each_block(
+        &mut self,
+        take: &mut dyn FnMut(&PersonChoices<'_>) -> Result<(), LearnError>,
+    ) -> Result<(), LearnError> {
+        take(&PersonChoices {
+            features: &self.features,
+            ends: &self.ends,
+            weights: self.weights.as_deref(),
+            persons: &self.persons,
+        })
+    }
 }
 
 impl<'a, R: PersonRows> Paneling<'a, R> {
@@ -114,21 +178,60 @@ impl<'a, R: PersonRows> Paneling<'a, R> {
         }
         let metric = Cholesky::new(lower, d).map_err(|feature| LearnError::Collinear { feature })?;
         let sizes = squares.iter().map(|sum| (sum / number as f64).sqrt()).collect();
-        Ok(Self { rows, options, prior, metric, sizes, number, weight, persons })
+        let sample = match number {
+            LARGE.. => Some(Sample::draw(&mut rows, number / SAMPLED)?).filter(|s| s.ends.len() >= GROUPS),
+            _ => None,
+        };
+        Ok(Self { rows, options, prior, metric, sizes, number, weight, persons, sample })
     }
 
     fn loss(&mut self, model: Model, reference: f64) -> PanelLoss<'_, R> {
-        PanelLoss {
-            rows: &mut self.rows,
-            model,
-            ridge: self.options.ridge,
-            prior: self.prior,
-            metric: &self.metric,
-            sizes: &self.sizes,
-            number: self.number,
-            reference,
-            nearby: None,
-        }
+        let Self { metric, sizes, number, prior, .. } = self;
+        let (number, prior, ridge) = (*number, *prior, self.options.ridge);
+        let rows = &mut self.rows;
+        PanelLoss { rows, model, ridge, prior, metric, sizes, number, reference, nearby: None, held: None }
+    }
+
+    /// The maxima that the starts lead to; of many choices, those of a sample are followed.
+    fn find(
+        &mut self,
+        model: Model,
+        starts: Vec<Vec<f64>>,
+        reference: f64,
+    ) -> Result<Vec<Solution>, LearnError> {
+        let (cap, limit) = (self.options.max_cv.asinh(), self.options.max_iterations);
+        let Some(mut sample) = self.sample.take() else {
+            return find_minima(&mut self.loss(model, reference), starts, cap, limit);
+        };
+        let times = self.weight / sample.weight;
+        let (number, prior, ridge) =
+            (sample.ends.last().copied().unwrap_or(0), self.prior / times, self.options.ridge / times);
+        let Self { metric, sizes, .. } = &*self;
+        let found = {
+            let rows = &mut sample;
+            let mut loss = PanelLoss {
+                rows,
+                model,
+                ridge,
+                prior,
+                metric,
+                sizes,
+                number,
+                reference,
+                nearby: None,
+                held: None,
+            };
+            find_minima(&mut loss, starts, cap, limit)
+        };
+        self.sample = Some(sample);
+        let Some(of_sample) = least(found?) else { return Ok(Vec::new()) };
+        let mut start = of_sample.point.y.clone();
+        let d = of_sample.point.dim();
+        let [_, lapse, spread] = model.shapes();
+        start[d + LAPSE] = if lapse { start[d + LAPSE].clamp(0.1, 1.5) } else { 0.0 };
+        start[d + SPREAD] = if spread { start[d + SPREAD].clamp(0.05, 0.95 * cap) } else { 0.0 };
+        let mut loss = self.loss(model, reference);
+        Ok(follow(&mut loss, start, &of_sample, times, cap, limit)?.into_iter().collect())
     }
 
     /// A model with one β per person, above plain DPO and the models of persons that it contains; `hint` is where
@@ -140,7 +243,7 @@ impl<'a, R: PersonRows> Paneling<'a, R> {
         nested: &[&Trained],
         hint: Option<&Trained>,
     ) -> Result<Trained, LearnError> {
-        let (cap, limit) = (self.options.max_cv.asinh(), self.options.max_iterations);
+        let cap = self.options.max_cv.asinh();
         let starts: Vec<Vec<f64>> = if nested.is_empty() {
             let r = if model.lapse { FLIPS } else { 0.0 };
             // Flipped labels flatten the curve by 1 − 2ε next to 0.
@@ -154,7 +257,6 @@ impl<'a, R: PersonRows> Paneling<'a, R> {
             nested.iter().map(|trained| start_at(model, trained, cap)).collect()
         };
         let size = self.metric.square(&fixed.w).sqrt();
-        let mut loss = self.loss(model, size);
         if let [smaller] = nested
             && model.lapse
             && smaller.is_maximum()
@@ -163,11 +265,11 @@ impl<'a, R: PersonRows> Paneling<'a, R> {
             let mut y = start_at(model, smaller, cap);
             let place = y.len() - SHAPES + LAPSE;
             y[place] = NEXT;
-            if loss.evaluate(y)?.is_some_and(|point| point.gradient[place] > 0.0) {
+            if self.loss(model, size).evaluate(y)?.is_some_and(|point| point.gradient[place] > 0.0) {
                 return Ok(Trained { model, status: FitStatus::Boundary, ..(**smaller).clone() });
             }
         }
-        let solutions = find_minima(&mut loss, starts, cap, limit)?;
+        let solutions = self.find(model, starts, size)?;
         let best = least(solutions).ok_or(ParamError::MeanOutOfRange)?;
         let value = |trained: &Trained| trained.log_likelihood - trained.penalty;
         let smaller = nested.iter().filter(|trained| trained.is_maximum());
@@ -177,7 +279,7 @@ impl<'a, R: PersonRows> Paneling<'a, R> {
         }
         // At v = 0 a panel is plain DPO; whether it falls there is asked of the panel.
         let at_zero = join(fixed.w.iter().copied(), [0.0; 3]);
-        let zero = loss.evaluate(at_zero)?;
+        let zero = self.loss(model, size).evaluate(at_zero)?;
         let baseline = Baseline {
             value: -value(fixed),
             is_maximum: fixed.is_maximum(),
@@ -286,6 +388,11 @@ impl<R: PersonRows> Paneling<'_, R> {
     fn profile(&mut self, fit: &Trained) -> Result<Option<Profile>, LearnError> {
         if !fit.is_maximum() {
             return Ok(None);
+        }
+        if let (true, Some(error)) = (self.sample.is_some(), fit.errors.v)
+            && fit.strength.v() > CLEAR * error
+        {
+            return Ok(parabola(SPREAD, fit.strength.v(), error, self.options.max_cv.asinh()));
         }
         let (cap, s) = (self.options.max_cv.asinh(), fit.strength.v().sqrt().asinh());
         let start = join(scale(&fit.w, s.cosh().recip()), [0.0, 0.0, s]);

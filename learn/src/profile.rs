@@ -16,7 +16,8 @@ use prefstrength::math::normal_cdf;
 ///
 /// * δ² = 2(ℓ(0) + ℓ′(0)x − ℓ(x))/κ, x = cv² or ε: how far the profile has fallen below its tangent at 0.
 /// * κ is 1, or with groups the ratio of the variance by groups to that by choices: choices of one group depend.
-/// * Max error: ends to 1 % of their distance from the estimate.
+/// * Max error: ends to 1 % of their distance from the estimate. Of 2¹⁸ margins and more the profile is taken for a
+///   parabola in cv² or ε where that lies four standard errors from 0, and of cv at the boundary.
 /// * Source: G. Feldman, R. Cousins, Unified approach to the classical statistical analysis of small signals, Phys. Rev. D
 ///   57 (1998), for a normal mean that is bounded; J. Kent, Robust properties of likelihood ratio tests, Biometrika 69
 ///   (1982), for κ.
@@ -37,6 +38,8 @@ pub struct Profile {
 
 /// The probability of intervals.
 pub(crate) const LEVEL: f64 = 0.95;
+/// Standard errors from the boundary at which a profile of many choices is a parabola.
+pub(crate) const CLEAR: f64 = 4.0;
 /// Values of a parameter that are looked at, at most, on either side.
 const TRIALS: usize = 12;
 /// Relative error of an end in likelihood.
@@ -154,6 +157,39 @@ pub(crate) fn find_profile(
         level: LEVEL,
         points,
     }))
+}
+
+/// The same where there are so many choices that the profile is a parabola in v or ε, with its top at `middle`, which may
+/// lie below 0, and a width: no search at all.
+pub(crate) fn parabola(shape: usize, middle: f64, width: f64, cap: f64) -> Option<Profile> {
+    let top = middle.max(0.0);
+    let value = |x: f64| -0.5 * ((x - middle).powi(2) - (top - middle).powi(2)) / (width * width);
+    let excess = |x: f64| -2.0 * value(x) / cut_at(x / width) - 1.0;
+    if !(width > 0.0 && width.is_finite() && middle.is_finite()) {
+        return None;
+    }
+    let end = |mut inside: f64, mut outside: f64| {
+        for _ in 0..60 {
+            let between = 0.5 * (inside + outside);
+            if excess(between) > 0.0 { outside = between } else { inside = between }
+        }
+        0.5 * (inside + outside)
+    };
+    let most = natural(shape, cap);
+    let far = (top + 8.0 * width).min(most);
+    let lower = if excess(0.0) <= 0.0 { 0.0 } else { end(top, 0.0) };
+    let open = excess(far) <= 0.0;
+    let upper = if open { far } else { end(top, far) };
+    let of = |x: f64| if shape == SPREAD { x.max(0.0).sqrt() } else { x };
+    let from = (top - 4.0 * width).max(0.0);
+    let places = (0..=24).map(|i| from + f64::from(i) / 24.0 * ((top + 4.0 * width).min(most) - from));
+    Some(Profile {
+        estimate: of(top),
+        interval: [of(lower), of(upper)],
+        open,
+        level: LEVEL,
+        points: places.map(|x| [of(x), value(x)]).collect(),
+    })
 }
 
 /// One value of the parameter.

@@ -1,14 +1,16 @@
 //! Which of two models, neither part of the other, is closer to the data.
 
 use crate::compare::{Fitted, Rival};
+use crate::data::places::Places;
 use crate::model::Model;
 use prefstrength::Family;
-use std::collections::BTreeMap;
 
 /// Differences of losses between the best model and others, summed within units that are independent of each other:
 /// groups, or choices.
 pub(crate) struct Differences {
-    groups: BTreeMap<u32, Vec<f64>>,
+    places: Places,
+    /// As many numbers for every group as there are others.
+    groups: Vec<f64>,
     sums: Vec<f64>,
     squares: Vec<f64>,
     weight: f64,
@@ -18,7 +20,7 @@ impl Differences {
     /// From so many others.
     pub(crate) fn new(others: usize) -> Self {
         let zeros = || vec![0.0; others];
-        Self { groups: BTreeMap::new(), sums: zeros(), squares: zeros(), weight: 0.0 }
+        Self { places: Places::default(), groups: Vec::new(), sums: zeros(), squares: zeros(), weight: 0.0 }
     }
 
     /// One choice: its loss under the best model, and under the others. A weight counts as repetition.
@@ -31,8 +33,9 @@ impl Differences {
     ) {
         match group {
             Some(group) => {
-                let n = self.sums.len();
-                let sums = self.groups.entry(group).or_insert_with(|| vec![0.0; n]);
+                let (n, place) = (self.sums.len(), self.places.place(group));
+                self.groups.resize(n * self.places.number(), 0.0);
+                let sums = &mut self.groups[n * place..n * (place + 1)];
                 sums.iter_mut().zip(others).for_each(|(sum, other)| *sum += weight * (other - best));
             }
             None => {
@@ -47,7 +50,7 @@ impl Differences {
 
     /// z of each: Σd/√Σ(d − d̄)², positive where the best is closer. `None` without variation.
     pub(crate) fn finish(mut self) -> Vec<Option<f64>> {
-        for sums in self.groups.values() {
+        for sums in self.groups.chunks_exact(self.sums.len().max(1)) {
             self.weight += 1.0;
             for ((sum, square), d) in self.sums.iter_mut().zip(&mut self.squares).zip(sums) {
                 *sum += d;

@@ -4,5 +4,6 @@ pub(crate) mod margins;
 pub(crate) mod octaves;
 pub(crate) mod pairs;
 pub(crate) mod persons;
+pub(crate) mod places;
 pub(crate) mod scan;
 pub(crate) mod sizes;

@@ -107,9 +107,14 @@ impl<M: Margins> Scanned<M> {
         if pass.number == number { Ok(()) } else { Err(LearnError::Changed) }
     }
 
+    /// Whether there are so many that a sample leads to their maxima.
+    pub(crate) fn is_large(&self) -> bool {
+        self.number >= 4 * SAMPLE
+    }
+
     /// Some of them, in memory, if there are many; `None` also if these few happen to have no answer.
     pub(crate) fn draw_sample(&mut self) -> Result<Option<Scanned<Sample>>, LearnError> {
-        if self.number < 4 * SAMPLE {
+        if !self.is_large() {
             return Ok(None);
         }
         let (mut index, stride) = (0_u64, (self.number / SAMPLE) as u64);

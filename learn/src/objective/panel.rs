@@ -1,6 +1,6 @@
 //! The likelihood of a linear policy and the shapes where each person has one β.
 
-use super::point::{LAPSE, Objective, Point, SPREAD, d_epsilon, epsilon_at, pick};
+use super::point::{HeldHessian, LAPSE, Objective, Point, SPREAD, d_epsilon, epsilon_at, pick};
 use crate::cholesky::{Cholesky, add_outer, add_scaled, dot};
 use crate::error::LearnError;
 use crate::model::{Model, SHAPES};
@@ -55,6 +55,7 @@ pub(crate) struct PanelLoss<'a, R> {
     pub(crate) reference: f64,
     /// The last Hessian, which holds nearby.
     pub(crate) nearby: Option<Nearby>,
+    pub(crate) held: Option<HeldHessian>,
 }
 
 /// A Hessian, where it was taken, and of which shapes.
@@ -259,6 +260,9 @@ impl<R: PersonRows> Objective for PanelLoss<'_, R> {
 
     fn hessian(&mut self, at: &Point, shapes: &[usize]) -> Result<Option<Vec<f64>>, LearnError> {
         let (d, n) = (self.dim(), self.dim() + shapes.len());
+        if let Some(lower) = HeldHessian::of(self.held.as_ref(), shapes) {
+            return Ok(Some(lower));
+        }
         if let Some(nearby) = self.nearby.as_ref().filter(|nearby| nearby.holds_at(&at.y, shapes)) {
             return Ok(Some(nearby.lower.clone()));
         }
@@ -329,6 +333,14 @@ impl<R: PersonRows> Objective for PanelLoss<'_, R> {
     /// Root mean square of the changes of margins: the metric is a quarter of the sum of their squares.
     fn reach(&self, at: &Point, step: &[f64]) -> f64 {
         (4.0 * self.metric.square(step) / self.number as f64).sqrt() * at.s().cosh()
+    }
+
+    fn aim(&self) -> f64 {
+        if self.held.is_some() { HeldHessian::AIM } else { 1e-6 }
+    }
+
+    fn hold_hessian(&mut self, held: Option<HeldHessian>) {
+        self.held = held;
     }
 
     fn growth(&self, at: &Point) -> f64 {

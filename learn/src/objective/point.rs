@@ -94,6 +94,25 @@ pub(crate) fn pick(y: &[f64], d: usize, shapes: &[usize]) -> Vec<f64> {
     y[..d].iter().copied().chain(shapes.iter().map(|k| y[d + k])).collect()
 }
 
+/// A Hessian that stands in for those of all points near by, as that of a sample does for all of the data.
+#[derive(Clone, Debug)]
+pub(crate) struct HeldHessian {
+    /// Of the scale and these shapes.
+    pub(crate) shapes: Vec<usize>,
+    /// Lower triangle.
+    pub(crate) lower: Vec<f64>,
+}
+
+impl HeldHessian {
+    /// Gradient norm that is aimed at under it, in units of standard errors: the likelihood is off by half of the square.
+    pub(crate) const AIM: f64 = 1e-3;
+
+    /// If it is of these shapes.
+    pub(crate) fn of(held: Option<&Self>, shapes: &[usize]) -> Option<Vec<f64>> {
+        held.filter(|held| held.shapes == shapes).map(|held| held.lower.clone())
+    }
+}
+
 /// A negative log-likelihood of one model.
 pub(crate) trait Objective {
     /// Which of the shapes are unknowns.
@@ -124,6 +143,9 @@ pub(crate) trait Objective {
     fn aim(&self) -> f64 {
         1e-7
     }
+
+    /// Takes a Hessian for all points to come, or gives it back.
+    fn hold_hessian(&mut self, _held: Option<HeldHessian>) {}
 
     /// The same, at which a search that gains no more has arrived.
     fn close(&self) -> f64 {

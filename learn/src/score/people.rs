@@ -6,10 +6,10 @@ use super::{Choice, Clusters, ScoreTest, leave_efficient};
 use crate::chi_square::upper_tail;
 use crate::cholesky::{Cholesky, add_scaled, dot};
 use crate::data::pairs::Pairs;
+use crate::data::places::Places;
 use crate::error::{LearnError, check_length};
 use crate::limits::GROUPS;
 use crate::objective::pairs::WeightedPairs;
-use std::collections::BTreeMap;
 
 /// (z₀.₉₅ + z₀.₈)²: a one-sided test at 5 % that finds what is there four times out of five.
 const POWER: f64 = 6.182_557_2;
@@ -152,14 +152,13 @@ pub(crate) fn test_people(rows: &mut dyn Rows, ridge: f64) -> Result<Option<Peop
     let (_, ridge) = step_without_ridge(rows, 0.0, ridge)?;
     let Some(policy) = Policy::new(rows, ridge)? else { return Ok(None) };
     let scale = policy.of_index.sqrt();
-    let mut people: BTreeMap<u32, Person> = BTreeMap::new();
+    let (mut places, mut people) = (Places::default(), Vec::<Person>::new());
     rows.for_each(&mut |row| {
         let choice = Choice::new(row.x);
         // `Policy` has seen that there are groups.
-        let next = people.len();
-        let person = people
-            .entry(row.group.unwrap_or(0))
-            .or_insert_with(|| Person { place: next, ..Person::default() });
+        let place = places.place(row.group.unwrap_or(0));
+        people.resize_with(places.number(), Person::default);
+        let person = &mut people[place];
         person.cross.add(row.weight, choice.moments(row.x / scale));
         person.choices.add(row.weight, [1.0; 3]);
         if policy.efficient.is_some() && choice.q != 0.0 {
@@ -169,34 +168,34 @@ pub(crate) fn test_people(rows: &mut dyn Rows, ridge: f64) -> Result<Option<Peop
     if people.len() < 2 {
         return Ok(None);
     }
-    let sum = BetweenSum::new(people.values().map(|person| &person.cross));
+    let sum = BetweenSum::new(people.iter().map(|person| &person.cross));
     let Some(between) = sum.test() else { return Ok(None) };
     // Back from the units of `scale`.
     let information_between = sum.variance * policy.of_index * policy.of_index;
     let (mut within, mut panel) = (Clusters::default(), Clusters::default());
     let (mut of_within, mut of_panel) = (0.0, 0.0);
-    for (&group, person) in &people {
+    for (place, person) in people.iter().enumerate() {
         let both = person.within + policy.of_index * person.cross.score();
         of_within += person.within;
         of_panel += both;
-        within.add(Some(group), 1.0, person.within);
-        panel.add(Some(group), 1.0, both);
+        within.add(Some(place as u32), 1.0, person.within);
+        panel.add(Some(place as u32), 1.0, both);
     }
     let within = policy.efficient.and_then(|i| ScoreTest::checked(of_within, i, within.sum()));
     let information_within = policy.efficient.unwrap_or(0.0);
     let panel = ScoreTest::checked(of_panel, information_within + information_between, panel.sum());
     let Some(panel) = panel else { return Ok(None) };
-    let features = if rows.has_features() { test_features(rows, &policy, &people)? } else { Vec::new() };
+    let features = if rows.has_features() { test_features(rows, &policy, &mut places)? } else { Vec::new() };
     Ok(Some(PeopleTests {
         within,
         between,
         panel,
         features,
         groups: people.len(),
-        counting: people.values().filter(|person| person.choices.c[1] > 0.0).count(),
+        counting: people.iter().filter(|person| person.choices.c[1] > 0.0).count(),
         choices: policy.weight,
         mean_c: policy.of_index / policy.weight,
-        mean_pairs: people.values().map(|person| person.choices.c[1]).sum::<f64>() / people.len() as f64,
+        mean_pairs: people.iter().map(|person| person.choices.c[1]).sum::<f64>() / people.len() as f64,
         information_within,
         information_between,
     }))
@@ -206,19 +205,19 @@ pub(crate) fn test_people(rows: &mut dyn Rows, ridge: f64) -> Result<Option<Peop
 fn test_features(
     rows: &mut dyn Rows,
     policy: &Policy,
-    people: &BTreeMap<u32, Person>,
+    places: &mut Places,
 ) -> Result<Vec<Option<ScoreTest>>, LearnError> {
     let dim = rows.dim();
     let scale: Vec<f64> = policy.of_features.iter().map(|i| i.sqrt()).collect();
-    let (block, mut tests) = ((KEPT / people.len()).clamp(1, dim), Vec::with_capacity(dim));
+    let (block, mut tests) = ((KEPT / places.number()).clamp(1, dim), Vec::with_capacity(dim));
     for start in (0..dim).step_by(block) {
         let here = start..dim.min(start + block);
         let width = here.len();
-        let mut sums = vec![Cross::default(); people.len() * width];
+        let mut sums = vec![Cross::default(); places.number() * width];
         rows.for_each(&mut |row| {
             let choice = Choice::new(row.x);
-            let Some(person) = row.group.and_then(|group| people.get(&group)) else { return };
-            let sums = &mut sums[person.place * width..][..width];
+            let place = places.place(row.group.unwrap_or(0));
+            let Some(sums) = sums.get_mut(place * width..(place + 1) * width) else { return };
             for ((sum, f), scale) in
                 sums.iter_mut().zip(&row.features[here.clone()]).zip(&scale[here.clone()])
             {
@@ -282,8 +281,6 @@ impl Policy {
 /// Sums over the choices of a person.
 #[derive(Clone, Debug, Default)]
 struct Person {
-    /// In order of appearance.
-    place: usize,
     /// Efficient score of v within.
     within: f64,
     /// X = xq, in units in which Σ c of all persons is 1.
