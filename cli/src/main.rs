@@ -1,5 +1,5 @@
-//! The command line of prefstrength: learns how much the strength of preferences varies, from a file of margins or
-//! of pairs, and says whether the variation is real.
+//! The command line of prefstrength: learns from a file of margins or of pairs how strongly choices follow the margin,
+//! and tells label noise, a strength that varies, and people who differ from each other.
 
 mod commands;
 mod evaluation;
@@ -16,16 +16,19 @@ use clap::{CommandFactory, Parser, Subcommand};
 use commands::{Failure, evaluate, fit, power, simulate, train};
 use std::process::ExitCode;
 
-/// Learn how much the strength of preferences varies, and whether that is real.
+/// Learn how strongly choices follow a margin: label noise, a strength that varies, people who differ?
 ///
 /// A preference pair is a chosen and a rejected answer. A policy gives it a
 /// margin D: the log-ratio of the chosen answer minus that of the rejected one,
 /// positive where the policy agrees with the choice. Plain DPO says that the
 /// chosen answer is chosen with probability σ(βD), with one strength β for all
 /// choices. If β varies from choice to choice, with a distribution p(β), it is
-/// E[σ(βD)]. This tool fits p(β) by maximum likelihood in several families, of
-/// which Fixed is plain DPO with one β, and tests whether its spread (cv,
-/// standard deviation over mean) is more than chance.
+/// E[σ(βD)], which levels off; but so it does where a share ε of the labels is
+/// flipped, or where choices go by a power of the margin. This tool fits all of
+/// that by maximum likelihood, p(β) in several families (cv is its standard
+/// deviation over its mean), and says which of it explains the choices, or that
+/// they cannot tell; and, where it is known who chose, whether people differ,
+/// and how strongly each of them decides.
 ///
 ///   prefstrength fit margins.csv            p(β) for margins that a trained policy gives
 ///   prefstrength train pairs.csv            a linear policy on features of pairs, and p(β), together
@@ -34,8 +37,8 @@ use std::process::ExitCode;
 ///
 /// Exit status: 0; 1 for data that cannot be read or have no answer (a message
 /// says why, and no file is written); 2 for a wrong command line; 3 if the report
-/// was written and there is no fit to report: the likelihood has no maximum at a
-/// finite spread, or the method did not converge.
+/// was written and there is no fit to report: the likelihood is largest where it
+/// has no maximum at a finite spread, or the method did not converge.
 #[derive(Debug, Parser)]
 #[command(name = "prefstrength", version, max_term_width = 110, verbatim_doc_comment)]
 struct Cli {

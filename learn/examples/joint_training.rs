@@ -107,6 +107,26 @@ fn print_table(
             &format!("{:.0e}", fit.gradient),
         ])?;
     }
+    // What else makes a curve level off.
+    for (name, fit) in [("label noise", &report.lapsed[Family::Fixed]), ("curved margin", &report.curved)] {
+        let (symbol, value, error) = match fit.model.curvature {
+            true => ("γ", fit.curvature, fit.errors.curvature),
+            false => ("ε", fit.lapse, fit.errors.lapse),
+        };
+        let lr = report.likelihood_ratio_of(fit);
+        row([
+            name,
+            &format!("{:.4}", fit.log_likelihood),
+            &format!("{symbol} {value:.4}{}", if fit.is_maximum() { "" } else { "?" }),
+            &or_dash(error.map(|e| format!("{e:.4}"))),
+            "-",
+            &or_dash(lr.map(|lr| format!("{:.3}", lr.statistic))),
+            &or_dash(lr.map(|lr| probability(lr.p))),
+            &number(fit.w.iter().map(|w| w * w).sum::<f64>().sqrt()),
+            &fit.iterations.to_string(),
+            &format!("{:.0e}", fit.gradient),
+        ])?;
+    }
     for family in Family::ALL {
         let fit = &report.fits[family];
         if matches!(fit.status, FitStatus::Fixed | FitStatus::Interior) {
@@ -116,14 +136,19 @@ fn print_table(
     if truth.is_some() {
         print_w(out, "truth", &TRUE_W)?;
     }
-    let Some(score) = report.score else { return Ok(()) };
-    let p = probability(score.p);
-    writeln!(out, "  score test of heterogeneity (expected information): z = {:.4}, p = {p}", score.z)?;
-    if let (Some(z), Some(p)) = (score.z_outer, score.p_outer) {
-        let groups = if pairs.groups().is_some() { ", summed by group_id" } else { "" };
-        writeln!(out, "    by squared scores{groups}: z = {z:.4}, p = {}", probability(p))?;
+    if let Some(score) = report.score {
+        let p = probability(score.p);
+        writeln!(out, "  score test of a spread (expected information): z = {:.4}, p = {p}", score.z)?;
+        if let (Some(z), Some(p)) = (score.z_outer, score.p_outer) {
+            let groups = if pairs.groups().is_some() { ", summed by group_id" } else { "" };
+            writeln!(out, "    by squared scores{groups}: z = {z:.4}, p = {}", probability(p))?;
+        }
     }
-    writeln!(out, "  => {}\n", report.verdict())
+    // A line on choices, and with groups one on people.
+    for line in report.verdict().to_string().lines() {
+        writeln!(out, "  => {line}")?;
+    }
+    writeln!(out)
 }
 
 /// Eight weights a line.

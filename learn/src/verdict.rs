@@ -350,9 +350,12 @@ impl<F: Fitted> Comparison<F> {
         }
         if let Some(lapse) = self.lapse.as_ref().filter(|_| !text.is_empty()) {
             let [low, high] = lapse.interval.map(|x| 100.0 * x);
-            text.push_str(&match low > 0.0 {
-                true => format!(", label noise from {low:.1} to {high:.1} % (95 %)"),
-                false => format!(", label noise at most {high:.1} % (95 %)"),
+            // What is written as 0.0 is none.
+            text.push_str(&match (low >= 0.05, lapse.open) {
+                (true, false) => format!(", label noise from {low:.1} to {high:.1} % (95 %)"),
+                (false, false) => format!(", label noise at most {high:.1} % (95 %)"),
+                (true, true) => format!(", label noise of {low:.1} % or more (95 %)"),
+                (false, true) => ", and any label noise (95 %)".into(),
             });
         }
         text

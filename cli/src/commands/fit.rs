@@ -2,13 +2,15 @@
 
 use super::failure::Failure;
 use super::options::Common;
-use super::people::PeopleArgs;
-use super::rows::{Names, weight};
+use super::people::{Panel, PeopleArgs};
+use super::rows::{Names, sample_factor, weight};
 use super::train::{PairsRead, report_pairs};
 use crate::input::{self, Accept, Refusal, Table, Wanted};
 use crate::persons::PersonSpool;
 use crate::progress::Progress;
-use crate::report::{self, Summary, calibrate, explain, notes_of_margins, people_summary, present};
+use crate::report::{
+    self, Summary, calibrate, explain, note_no_people, note_sample, notes_of_margins, people_summary, present,
+};
 use crate::spool::Spool;
 use clap::Args;
 use prefstrength::Family;
@@ -18,19 +20,20 @@ use prefstrength_learn::{
 use std::path::PathBuf;
 use std::process::ExitCode;
 
-/// Fit p(β) to margins of a trained policy, and tell label noise, a spread of
-/// strengths and people who differ from each other.
+/// Fit p(β) to margins of a trained policy: label noise, a strength that varies, or people who differ?
 ///
 /// Reads a table with a column of margins, D = log-ratio of the chosen answer
 /// minus that of the rejected one, one row per preference pair. Fits plain DPO
 /// (Fixed), label noise, a curved margin, and a strength of each family, alone and
-/// beside label noise; prints log-likelihoods, mean and cv of β, the share of
-/// flipped labels, likelihood ratios with p-values, AIC, BIC and Vuong's z; then
-/// the verdict, with the values of cv and noise that the data allow, and the
-/// calibration (are choices as frequent as predicted?).
+/// beside label noise; prints log-likelihoods, mean and cv of β, the share ε of
+/// flipped labels, likelihood ratios with p-values, AIC, BIC and Vuong's z; the
+/// verdict, marked =>, with the values of cv and noise that the data allow; and
+/// the calibration (are choices as frequent as predicted?).
 ///
-/// With --group (who chose) it tests whether people differ, fits one β per person
-/// and reports the strength of each; all standard errors are then by group.
+/// Standard errors are by the curvature of the likelihood, which takes choices for
+/// independent of each other. With --group (who chose) they are those of the
+/// sandwich by group, and so are all tests; it is tested whether people differ,
+/// and one β per person is fitted, with the strength of each.
 ///
 /// Margins should come from pairs that the policy was not trained on: on its own
 /// training pairs it is too sure.
@@ -47,7 +50,8 @@ pub(crate) struct FitArgs {
     /// Column of margins.
     #[arg(long, value_name = "COLUMN", default_value = "margin")]
     margin: String,
-    /// Column of groups: annotators, prompts, data sets.
+    /// Column of groups: who chose. Other groups, as prompts or data sets, make standard errors by them, and what is said
+    /// of people is then said of these.
     #[arg(long, value_name = "COLUMN")]
     group: Option<String>,
     /// Column of the position of the chosen answer, 1 where it was shown first and −1 where second: β(D + α·position)
@@ -72,6 +76,9 @@ impl FitArgs {
     pub(crate) fn run(&self) -> Result<ExitCode, Failure> {
         let mut progress = Progress::new(self.common.quiet);
         let file = input::name_of(&self.file);
+        if self.people.panel == Panel::On && self.group.is_none() {
+            return Err(Failure::Usage("--panel=on needs --group, the column of who chose".into()));
+        }
         if let Some(position) = &self.position {
             let read = self.read_pairs(position, &mut progress)?;
             let summary = report_pairs(
@@ -89,9 +96,11 @@ impl FitArgs {
         }
         let MarginsRead { mut spool, groups, items } = self.read(&mut progress)?;
         let failed = |e: LearnError| explain(&file, &e, &[]);
+        let mut sample = None;
         if self.common.sampling_weights {
             let total = TotalWeight::of(&mut spool).map_err(failed)?;
-            spool.scale_weights(total.factor());
+            spool.scale_weights(sample_factor(&total).map_err(|why| format!("{file}: {why}"))?);
+            sample = note_sample(&total);
         }
         progress.phase("fitting");
         let options = Options { max_cv: self.common.max_cv, ..Options::default() };
@@ -117,7 +126,12 @@ impl FitArgs {
         let (calibrated, sizes, against) = calibration.map_err(failed)?;
         (summary.calibration, summary.sizes, summary.against) = (vec![calibrated], sizes, Some(against));
         progress.phase("looking at extreme margins");
-        summary.notes = notes_of_margins(progress.watch(&mut spool)).map_err(failed)?;
+        let weights_count = self.common.weight.is_some() && !self.common.sampling_weights;
+        summary.notes = notes_of_margins(progress.watch(&mut spool), weights_count).map_err(failed)?;
+        summary.notes.extend(sample);
+        if self.common.sampling_weights {
+            summary.of_a_sample();
+        }
         if let Some(items) = &items {
             progress.phase("looking at items");
             summary.items = self.test_items(&mut spool, fixed, items).map_err(failed)?;
@@ -128,7 +142,11 @@ impl FitArgs {
             let mut by_group = ByGroup::new(report.fits[family].strength);
             let done = spool.pass(&mut |margins, weights, groups| by_group.add(margins, groups, weights));
             done.map_err(failed)?;
-            summary.groups = Some(report::groups(&by_group, &names));
+            let groups = report::groups(&by_group, &names);
+            if report.people.is_none() {
+                summary.notes.push(note_no_people(&groups));
+            }
+            summary.groups = Some(groups);
             summary.people = people_summary(report.people.clone(), &[], panel, &names);
         }
         drop(progress);
@@ -159,9 +177,9 @@ impl FitArgs {
                 (Some(column), Some(&w)) => weight(w, column)?,
                 _ => 1.0,
             };
-            let of = if group.is_some() { names.number(row.text(0), group)? } else { 0 };
+            let of = if group.is_some() { names.number(row.text(0), group, "group")? } else { 0 };
             if let Some(to) = &mut of_items {
-                to.push(items.number(row.text(usize::from(group.is_some())), item)?);
+                to.push(items.number(row.text(usize::from(group.is_some())), item, "item")?);
             }
             spool.push(row.numbers[0], w, of).map_err(failed)
         };

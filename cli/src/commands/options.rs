@@ -27,7 +27,8 @@ pub(super) struct Common {
     #[arg(long, value_name = "COLUMN")]
     pub(super) weight: Option<String>,
     /// The weights are those of a sample, one over the chance to be in it: only their proportions count. They are scaled
-    /// to mean 1, and standard errors are those of the sandwich.
+    /// to sum to (Σw)²/Σw², the number of choices of one weight that say about as much, and standard errors are those of
+    /// the sandwich.
     #[arg(long, requires = "weight")]
     pub(super) sampling_weights: bool,
     /// The largest coefficient of variation of β that a fit may take, 1/8 to 100. Where the likelihood still rises
@@ -40,7 +41,8 @@ pub(super) struct Common {
     /// Print one JSON object for machines instead of tables.
     #[arg(long)]
     pub(super) json: bool,
-    /// Write pictures into this folder: p(β) with its 95 % band, the effective logit, calibration, groups.
+    /// Write pictures into this folder: p(β) with its 95 % band, the effective logit, calibration, where the
+    /// explanations part, the cv and the noise that the data allow, and the strength of every person or group.
     #[arg(long, value_name = "FOLDER")]
     pub(super) svg: Option<PathBuf>,
     /// No progress bar.

@@ -10,8 +10,8 @@ pub(super) struct PeopleArgs {
     /// of any model.
     #[arg(long, value_name = "COLUMN")]
     pub(super) item: Option<String>,
-    /// Fit one β per person as well, where groups are persons: how much people differ, and the strength of each. By
-    /// itself it is on where there are groups and not too many features; `--panel=off` leaves it out.
+    /// Fit one β per person as well, where groups are persons: how much people differ, and the strength of each. All
+    /// choices of a person must have one weight.
     #[arg(
         long,
         value_enum,
@@ -29,7 +29,7 @@ pub(super) struct PeopleArgs {
 pub(super) enum Panel {
     /// With groups, up to 32 features.
     Auto,
-    /// Always.
+    /// With groups, which must be there.
     On,
     /// Never.
     Off,

@@ -149,7 +149,7 @@ impl PowerArgs {
                 _ => 1.0,
             };
             if group.is_some() {
-                let of = names.number(row.text(0), group)? as usize;
+                let of = names.number(row.text(0), group, "group")? as usize;
                 if of == each.len() {
                     each.push(0);
                 }

@@ -2,13 +2,13 @@
 
 use super::failure::Failure;
 use super::options::{Common, number};
-use super::people::PeopleArgs;
-use super::rows::{Names, weight};
+use super::people::{Panel, PeopleArgs};
+use super::rows::{Names, sample_factor, weight};
 use crate::input::{self, Accept, Refusal, Row, Table, Wanted};
 use crate::progress::Progress;
 use crate::report::{
-    Against, Penalties, Predicts, Summary, calibrate, explain, groups, notes_of_pairs, people_summary,
-    present, shorten,
+    Against, Penalties, Position, Predicts, Summary, calibrate, explain, groups, note_no_people, note_sample,
+    notes_of_pairs, people_summary, present, shorten,
 };
 use clap::Args;
 use prefstrength::Family;
@@ -26,9 +26,10 @@ use std::process::ExitCode;
 /// w·f. Fits w and a strength of each family, with E[β] = 1 (a scale of β is one
 /// of w), by maximum likelihood, and reports as `fit` does, with w.
 ///
-/// A column group_id (or --group) tells who chose: standard errors and tests are
-/// then by group, cross-validation keeps groups together, it is tested whether
-/// people differ, and one β per person is fitted.
+/// A column group_id (or --group) tells who chose: standard errors, those of the
+/// sandwich, and tests are then by group, cross-validation keeps groups together,
+/// it is tested whether people differ, in strength or in what they like, and one
+/// β per person is fitted. Without it choices are taken for independent.
 ///
 /// The likelihood of few pairs with many features may rise for ever with the
 /// spread, or with w: the report says so. --ridge and --prior-cv bound it,
@@ -82,6 +83,8 @@ pub(super) struct PairsRead {
     groups: Names,
     /// The item of every pair, if asked for.
     items: Option<Vec<u32>>,
+    /// What is to say of sampling weights.
+    sample: Option<String>,
 }
 
 impl TrainArgs {
@@ -141,6 +144,9 @@ pub(super) fn read_pairs(
     progress: &mut Progress,
 ) -> Result<PairsRead, String> {
     let file = table.name().to_owned();
+    if people.panel == Panel::On && group.is_none() {
+        return Err(format!("{file}: --panel=on needs --group, the column of who chose"));
+    }
     let find = |name: &String| table.column(name).map_err(|e| e.to_string());
     let mut columns = features.iter().map(find).collect::<Result<Vec<_>, _>>()?;
     let weighted = common.weight.as_ref().map(find).transpose()?;
@@ -179,10 +185,10 @@ pub(super) fn read_pairs(
             weights.push(w);
         }
         if let Some(of) = &mut of {
-            of.push(names.number(row.text(0), group)?);
+            of.push(names.number(row.text(0), group, "group")?);
         }
         if let Some(of) = &mut of_items {
-            of.push(items.number(row.text(usize::from(group.is_some())), item)?);
+            of.push(items.number(row.text(usize::from(group.is_some())), item, "item")?);
         }
         Ok(())
     };
@@ -193,9 +199,12 @@ pub(super) fn read_pairs(
         return Err(format!("{file}: there are no rows"));
     }
     let mut pairs = Pairs::new(numbers, dim).map_err(failed)?;
+    let mut sample = None;
     if let Some(mut weights) = weights {
         if common.sampling_weights {
-            let factor = TotalWeight::of_weights(&weights).map_err(failed)?.factor();
+            let total = TotalWeight::of_weights(&weights).map_err(failed)?;
+            let factor = sample_factor(&total).map_err(|why| format!("{file}: {why}"))?;
+            sample = note_sample(&total);
             weights.iter_mut().for_each(|w| *w *= factor);
         }
         pairs = pairs.with_weights(weights).map_err(failed)?;
@@ -203,7 +212,7 @@ pub(super) fn read_pairs(
     if let Some(of) = of {
         pairs = pairs.with_groups(of).map_err(failed)?;
     }
-    Ok(PairsRead { pairs, features, groups: names, items: of_items })
+    Ok(PairsRead { pairs, features, groups: names, items: of_items, sample })
 }
 
 /// Everything that there is to say of pairs.
@@ -218,7 +227,7 @@ pub(super) fn report_pairs(
     common: &Common,
     progress: &mut Progress,
 ) -> Result<Summary, String> {
-    let PairsRead { pairs, features, groups: names, items } = read;
+    let PairsRead { pairs, features, groups: names, items, sample } = read;
     let failed = |e: LearnError| explain(&file, &e, &features);
     progress.phase("training");
     let report = learn::train_all(&pairs, options).map_err(failed)?;
@@ -242,14 +251,20 @@ pub(super) fn report_pairs(
     let verdict = report.verdict_with(fits);
     let mut summary = Summary::of_trained(command, file.clone(), &report, &verdict, &features);
     let described_by = summary.described_by;
+    if common.sampling_weights {
+        summary.of_a_sample();
+    }
+    if command == "fit" {
+        summary.position = Position::new(&report, &features, summary.standard_errors);
+    }
     if options.ridge > 0.0 || options.prior_cv.is_some() {
         summary.penalties = Some(Penalties { ridge: options.ridge, prior_cv: options.prior_cv });
     }
     summary.predicts = cross_validation.as_ref().map(|held_out| Predicts::of(held_out, described_by));
     (summary.cross_validation, summary.cross_validation_error) = (cross_validation, cross_validation_error);
     // Margins are each model's own. A collapsed family is plain DPO, and says the same.
-    let mut all = vec![&report.lapsed[Family::Fixed], &report.curved];
-    all.extend(report.fits.values());
+    let mut all: Vec<&Trained> = report.fits.values().collect();
+    all.extend([&report.lapsed[Family::Fixed], &report.curved]);
     let own: Vec<&Trained> = all.into_iter().filter(|fit| fit.has_own_maximum()).collect();
     let mut against: Option<Against> = None;
     for fit in own {
@@ -274,14 +289,20 @@ pub(super) fn report_pairs(
     summary.against = against;
     let fixed = &report.fits[Family::Fixed];
     let margins = pairs.margins(&fixed.w).map_err(failed)?;
-    summary.notes = notes_of_pairs(&pairs, &features, &margins).map_err(failed)?;
+    let weights_count = !common.sampling_weights;
+    summary.notes = notes_of_pairs(&pairs, &features, &margins, weights_count).map_err(failed)?;
+    summary.notes.extend(sample);
     let names = names.list();
     if let Some(of) = pairs.groups() {
         let fit = &report.fits[described_by];
         let mut by_group = ByGroup::new(fit.strength);
         let margins = pairs.margins(&fit.w).map_err(failed)?;
         by_group.add(&margins, of, pairs.weights()).map_err(failed)?;
-        summary.groups = Some(groups(&by_group, &names));
+        let groups = groups(&by_group, &names);
+        if report.people.is_none() {
+            summary.notes.push(note_no_people(&groups));
+        }
+        summary.groups = Some(groups);
         summary.people = people_summary(report.people.clone(), &features, panel, &names);
     }
     if let Some(items) = &items {

@@ -1,4 +1,4 @@
-//! How a model of choices is drawn, which is more than its family: label noise, concave margins, persons.
+//! How a model of choices is drawn, which is more than its family: label noise, curved margins, persons.
 
 use super::parts::{Key, Plot, shorten};
 use super::series::{Series, Style, line};
@@ -9,7 +9,7 @@ use prefstrength::Family;
 pub(crate) struct Model {
     family: Family,
     noise: bool,
-    concave: bool,
+    curved: bool,
     person: bool,
 }
 
@@ -18,13 +18,13 @@ pub(crate) struct Model {
 const NOISE: Style =
     Style { colour: "#3d8bfd", dash: r#" stroke-dasharray="9 3 2 3 2 3""#, head: "m0 6l6 -11l-12 0z" };
 /// A power of the margin beside plain DPO.
-const CONCAVE: Style =
+const CURVED: Style =
     Style { colour: "#e83ec0", dash: r#" stroke-dasharray="20 4 6 4""#, head: "m-6 0h12m-6 -6v12" };
 
 impl Model {
     /// The family alone; Fixed is plain DPO.
     pub(crate) fn of(family: Family) -> Self {
-        Self { family, noise: false, concave: false, person: false }
+        Self { family, noise: false, curved: false, person: false }
     }
 
     /// With a share of flipped labels.
@@ -33,8 +33,8 @@ impl Model {
     }
 
     /// With a power of the margin, sign(D)|D|^γ.
-    pub(crate) fn with_concave_margin(self) -> Self {
-        Self { concave: true, ..self }
+    pub(crate) fn with_curved_margin(self) -> Self {
+        Self { curved: true, ..self }
     }
 
     /// With one strength for all choices of a person.
@@ -50,9 +50,9 @@ impl Model {
     /// The style of what is first in it, and whether there is more.
     fn style(self) -> (&'static Style, bool) {
         match self {
-            Self { family: Family::Fixed, noise: true, concave, .. } => (&NOISE, concave),
-            Self { family: Family::Fixed, concave: true, .. } => (&CONCAVE, false),
-            Self { family, noise, concave, .. } => (Series(family).style(), noise || concave),
+            Self { family: Family::Fixed, noise: true, curved, .. } => (&NOISE, curved),
+            Self { family: Family::Fixed, curved: true, .. } => (&CURVED, false),
+            Self { family, noise, curved, .. } => (Series(family).style(), noise || curved),
         }
     }
 
@@ -64,8 +64,8 @@ impl Model {
         if self.noise {
             parts.push("label noise".to_owned());
         }
-        if self.concave {
-            parts.push("concave margin".to_owned());
+        if self.curved {
+            parts.push("curved margin".to_owned());
         }
         let mut name = if parts.is_empty() { Series(self.family).name() } else { parts.join(" + ") };
         if self.person {
@@ -81,7 +81,7 @@ impl Model {
     /// Attributes of a line: what is put beside a family changes its dashes, one β per person makes it heavier.
     pub(super) fn stroke(self) -> String {
         let (Style { colour, dash, .. }, more) = self.style();
-        let dash = match (more, self.family == Family::Fixed || self.noise, self.concave) {
+        let dash = match (more, self.family == Family::Fixed || self.noise, self.curved) {
             (false, ..) => dash,
             (true, _, false) => r#" stroke-dasharray="6 6""#,
             (true, false, true) => r#" stroke-dasharray="14 6""#,

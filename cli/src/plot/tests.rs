@@ -83,9 +83,9 @@ const HOSTILE: [f64; 14] = [
 fn models() -> Vec<Model> {
     let families = Family::ALL.into_iter().map(Model::of);
     let noisy = families.clone().map(Model::with_noise);
-    let concave = families.clone().map(Model::with_concave_margin);
-    let both = noisy.clone().map(Model::with_concave_margin);
-    let cross_section: Vec<Model> = families.chain(noisy).chain(concave).chain(both).collect();
+    let curved = families.clone().map(Model::with_curved_margin);
+    let both = noisy.clone().map(Model::with_curved_margin);
+    let cross_section: Vec<Model> = families.chain(noisy).chain(curved).chain(both).collect();
     cross_section.iter().copied().chain(cross_section.iter().map(|m| m.per_person())).collect()
 }
 
@@ -562,7 +562,7 @@ fn pictures_to_look_at() {
             curve(gamma, &|d| wide.expected_sigmoid(-d), to),
             curve(normal, &|d| log_normal.expected_sigmoid(-d), to),
             curve(Model::of(Family::InverseGaussian), &|d| inverse.expected_sigmoid(-d), to),
-            curve(plain.with_concave_margin(), &|d| fixed.expected_sigmoid(-0.9 * d.powf(0.65)), to),
+            curve(plain.with_curved_margin(), &|d| fixed.expected_sigmoid(-0.9 * d.powf(0.65)), to),
         ];
         write(
             &format!("alternatives_{name}"),

@@ -45,9 +45,15 @@ pub(crate) fn calibrate(
 }
 
 /// What is strange about margins, in sentences.
-pub(crate) fn notes_of_margins(mut margins: impl Margins) -> Result<Vec<String>, LearnError> {
+pub(crate) fn notes_of_margins(
+    mut margins: impl Margins,
+    weights_count: bool,
+) -> Result<Vec<String>, LearnError> {
     let extremes = Extremes::measure(&mut margins, EXTREME)?;
-    let mut notes: Vec<String> = note_weight(&TotalWeight::of(&mut margins)?).into_iter().collect();
+    let mut notes = Vec::new();
+    if weights_count {
+        notes.extend(note_weight(&TotalWeight::of(&mut margins)?));
+    }
     if let Some(note) = note_extremes(&extremes) {
         // What a fit without them says: of plain DPO, which they move most.
         let fit = learn::fit(Family::Fixed, extremes.without(&mut margins), &Options::default());
@@ -65,9 +71,10 @@ pub(crate) fn notes_of_pairs(
     pairs: &Pairs,
     names: &[String],
     margins: &[f64],
+    weights_count: bool,
 ) -> Result<Vec<String>, LearnError> {
     let mut notes = Vec::new();
-    if let Some(weights) = pairs.weights() {
+    if let Some(weights) = pairs.weights().filter(|_| weights_count) {
         notes.extend(note_weight(&TotalWeight::of_weights(weights)?));
     }
     for (j, name) in names.iter().enumerate() {
@@ -116,11 +123,34 @@ fn note_weight(total: &TotalWeight) -> Option<String> {
     (!total.is_sample_size()).then(|| {
         format!(
             "the weights of {} rows sum to {}, which counts as sample size: standard errors and tests are those of so \
-             many choices; --sampling-weights scales them to mean 1",
+             many choices. If they are weights of a sample, use --sampling-weights",
             total.number,
             significant(total.sum, 4)
         )
     })
+}
+
+/// How much weights of a sample say.
+pub(crate) fn note_sample(total: &TotalWeight) -> Option<String> {
+    let (number, effective) = (total.number, total.effective_number());
+    (effective < 0.99 * number as f64).then(|| {
+        format!(
+            "the weights differ: {number} choices say about as much as {} of one weight, which is the sample size of all \
+             tests",
+            significant(effective, 4)
+        )
+    })
+}
+
+/// Why there is no test between people, whose groups are there.
+pub(crate) fn note_no_people(groups: &Groups) -> String {
+    let groups = &groups.groups;
+    let why = match () {
+        () if groups.len() == 1 => "there is one group only",
+        () if groups.iter().all(|group| group.number < 2) => "no group has two choices",
+        () => "plain DPO tells the choices apart in no group",
+    };
+    format!("nothing tells whether people differ, and there is no β per person: {why}")
 }
 
 /// What groups tell where each is a person; strengths from weak to strong.

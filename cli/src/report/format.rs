@@ -3,12 +3,17 @@
 use crate::printable::turns;
 use unicode_width::UnicodeWidthStr;
 
+/// Places of a line of sentences.
+const WIDTH: usize = 110;
+
 /// So many significant digits, without an exponent where it reads well.
 pub(crate) fn significant(x: f64, digits: usize) -> String {
     if x == 0.0 || !x.is_finite() {
         return format!("{x}");
     }
-    let exponent = x.abs().log10().floor() as i32;
+    // As it is when rounded.
+    let rounded = format!("{x:.*e}", digits.saturating_sub(1));
+    let exponent: i32 = rounded.rsplit('e').next().and_then(|e| e.parse().ok()).unwrap_or(0);
     if (-4..7).contains(&exponent) {
         format!("{x:.*}", (digits as i32 - 1 - exponent).max(0) as usize)
     } else {
@@ -23,6 +28,52 @@ pub(crate) fn probability(p: f64) -> String {
         _ if p >= 1e-4 => format!("{p:.4}"),
         _ => format!("{p:.1e}"),
     }
+}
+
+/// `p = …`, or that it underflowed.
+pub(crate) fn equals(p: f64) -> String {
+    let text = probability(p);
+    if text.starts_with('<') { format!("p {text}").replace('<', "< ") } else { format!("p = {text}") }
+}
+
+/// So many things.
+pub(crate) fn count(n: usize, one: &str, many: &str) -> String {
+    format!("{n} {}", if n == 1 { one } else { many })
+}
+
+/// In lines of at most [`WIDTH`] places behind a mark, the others below the first one's text. What belongs to a number
+/// stays with it.
+pub(crate) fn wrap(mark: &str, text: &str) -> String {
+    let mut words: Vec<String> = Vec::new();
+    let mut open = false;
+    for word in text.split(' ') {
+        let joins = word.starts_with(['±', '=', '%', '…']);
+        match words.last_mut() {
+            Some(last) if joins || open => {
+                last.push(' ');
+                last.push_str(word);
+            }
+            _ => words.push(word.to_owned()),
+        }
+        open = matches!(word, "±" | "=" | "…");
+    }
+    let indent = " ".repeat(mark.width());
+    let (mut lines, mut line) = (String::new(), mark.to_owned());
+    let mut empty = true;
+    for word in words {
+        if !empty && line.width() + 1 + word.width() > WIDTH {
+            lines.push_str(line.trim_end());
+            lines.push('\n');
+            line.clone_from(&indent);
+            empty = true;
+        }
+        if !empty {
+            line.push(' ');
+        }
+        line.push_str(&word);
+        empty = false;
+    }
+    lines + line.trim_end() + "\n"
 }
 
 pub(crate) fn percent(p: f64) -> String {
@@ -81,6 +132,7 @@ mod tests {
         let cases = [
             (0.0, "0"),
             (1.0, "1.000"),
+            (0.99999999, "1.000"),
             (0.0123456, "0.01235"),
             (-1234.56, "-1235"),
             (1234567.0, "1234567"),
@@ -97,6 +149,19 @@ mod tests {
         assert_eq!(shorten("评价员一二", 10), "评价员一二");
         assert_eq!(shorten("评价员一二", 8), "评价员…");
         assert_eq!(shorten(&"\u{301}".repeat(1000), 8).chars().count(), 8);
+    }
+
+    #[test]
+    fn sentences_are_wrapped() {
+        let text = "a spread with cv 0.74 ± 0.07 (Gamma) is worse by 4.5, z = 2.2; ".repeat(4);
+        let wrapped = wrap("  => ", text.trim_end());
+        assert!(wrapped.lines().count() == 3 && wrapped.lines().all(|line| line.width() <= WIDTH));
+        assert!(wrapped.lines().skip(1).all(|line| line.starts_with("     ")));
+        assert!(!wrapped.contains("±\n") && !wrapped.contains("=\n") && wrapped.ends_with("z = 2.2;\n"));
+        let flat: Vec<&str> = wrapped.trim_start_matches("  => ").split_whitespace().collect();
+        assert_eq!(flat, text.split_whitespace().collect::<Vec<_>>());
+        assert_eq!(wrap("  ", "12 %"), "  12 %\n");
+        assert_eq!((equals(0.0).as_str(), equals(0.5).as_str()), ("p < 1e-300", "p = 0.5000"));
     }
 
     /// Numbers stand below each other whatever the script of the names.

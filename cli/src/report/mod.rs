@@ -8,8 +8,10 @@ mod sizes;
 mod summary;
 mod text;
 
-pub(crate) use describe::{calibrate, explain, groups, notes_of_margins, notes_of_pairs, people_summary};
+pub(crate) use describe::{
+    calibrate, explain, groups, note_no_people, note_sample, notes_of_margins, notes_of_pairs, people_summary,
+};
 pub(crate) use format::shorten;
 pub(crate) use present::present;
 pub(crate) use sizes::{Sizes, of_sizes};
-pub(crate) use summary::{Against, Penalties, Predicts, Summary};
+pub(crate) use summary::{Against, Penalties, Position, Predicts, Summary};

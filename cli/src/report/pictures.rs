@@ -37,26 +37,36 @@ pub(crate) fn draw(summary: &Summary) -> Vec<(String, String)> {
         pictures.push((name, calibration(calibrated, &about)));
     }
     if let Some(against) = &summary.against {
-        pictures.push(("alternatives.svg".to_owned(), alternatives(against, &about)));
+        let size = if summary.position.is_some() {
+            "size of β(D + α·position)"
+        } else {
+            "size of the margin |D|"
+        };
+        pictures.push(("alternatives.svg".to_owned(), alternatives(against, &about, size)));
     }
     let mut spreads = Vec::new();
+    let dependence = summary.dependence;
+    let divided = match dependence > 1.0 {
+        true => format!("{about}; ln L of choices divided by {}", significant(dependence, 3)),
+        false => about.clone(),
+    };
     if let Some(cv) = &summary.profile_cv {
         let family = if summary.described_by == Family::Fixed { Family::Gamma } else { summary.described_by };
-        spreads.push(profile_of(plot::Model::of(family), cv));
+        spreads.push(profile_of(plot::Model::of(family), cv, dependence));
     }
     if let Some(PanelSummary { best, profile_cv: Some(cv), .. }) =
         summary.people.as_ref().and_then(|people| people.panel.as_ref())
     {
-        spreads.push(profile_of(plot::Model::of(*best).per_person(), cv));
+        spreads.push(profile_of(plot::Model::of(*best).per_person(), cv, 1.0));
     }
     if !spreads.is_empty() {
-        let picture = plot::profile("How much spread do the choices allow?", &about, "cv of β", &spreads);
+        let picture = plot::profile("How much spread do the choices allow?", &divided, "cv of β", &spreads);
         pictures.push(("profile_cv.svg".to_owned(), picture));
     }
     if let Some(noise) = &summary.profile_noise {
-        let profile = profile_of(plot::Model::of(Family::Fixed).with_noise(), noise);
+        let profile = profile_of(plot::Model::of(Family::Fixed).with_noise(), noise, dependence);
         let title = "How much label noise do the choices allow?";
-        let picture = plot::profile(title, &about, "share of flipped labels ε", &[profile]);
+        let picture = plot::profile(title, &divided, "share of flipped labels ε", &[profile]);
         pictures.push(("profile_noise.svg".to_owned(), picture));
     }
     // The strengths of persons say what groups.svg would, and better.
@@ -79,24 +89,70 @@ fn is_family(model: Model) -> bool {
 fn drawn(model: Model) -> plot::Model {
     let drawn = plot::Model::of(model.family);
     let drawn = if model.lapse { drawn.with_noise() } else { drawn };
-    let drawn = if model.curvature { drawn.with_concave_margin() } else { drawn };
+    let drawn = if model.curvature { drawn.with_curved_margin() } else { drawn };
     if model.per_person { drawn.per_person() } else { drawn }
 }
 
-fn profile_of(model: plot::Model, profile: &Profile) -> plot::Profile {
+/// A profile in units of what its interval is by.
+fn profile_of(model: plot::Model, profile: &Profile, dependence: f64) -> plot::Profile {
     let [low, high] = profile.interval;
+    let known: Vec<(f64, f64)> = profile.points.iter().map(|[x, y]| (*x, y.min(0.0) / dependence)).collect();
+    // Half of 3.84, or of 2.71 at the boundary, or between; of the end that the data set.
+    let end = if profile.open { low } else { high };
+    let fallen = known.iter().filter(|(x, _)| *x == end).map(|(_, y)| -y).next_back();
+    let cut = match fallen.unwrap_or(1.92) {
+        cut if cut > 1.8 => 1.92,
+        cut if cut < 1.45 => 1.35,
+        cut => cut,
+    };
     plot::Profile {
         model,
-        points: profile.points.iter().map(|[x, y]| (*x, *y)).collect(),
+        points: smooth(&known, profile.estimate, model == plot::Model::of(Family::Fixed).with_noise()),
         maximum: profile.estimate,
         interval: Some([low, if profile.open { f64::INFINITY } else { high }]),
-        // Half of 3.84, or of 2.71 at the boundary.
-        cut: if low > 0.0 { 1.92 } else { 1.35 },
+        cut,
     }
 }
 
+/// More points of ln L less its maximum, which is at `top`: between those that are known, by what is nearly a straight
+/// line, the root of the likelihood ratio with the sign of the side.
+fn smooth(known: &[(f64, f64)], top: f64, noise: bool) -> Vec<(f64, f64)> {
+    const BETWEEN: usize = 24;
+    // Beside a boundary ln L itself is, in ε; in cv it falls as a square there, too.
+    let rooted = top > 0.0 || !noise;
+    let root =
+        |&(x, y): &(f64, f64)| (x, if rooted { (-2.0 * y).max(0.0).sqrt().copysign(x - top) } else { y });
+    let mut points: Vec<(f64, f64)> = known.iter().filter(|(_, y)| y.is_finite()).map(root).collect();
+    points.retain(|(x, _)| *x != top);
+    points.push((top, 0.0));
+    points.sort_by(|a, b| a.0.total_cmp(&b.0));
+    points.dedup_by(|a, b| a.0 == b.0);
+    let back = |(x, r): (f64, f64)| (x, if rooted { -0.5 * r * r } else { r });
+    let secants: Vec<f64> = points.windows(2).map(|p| (p[1].1 - p[0].1) / (p[1].0 - p[0].0)).collect();
+    // Slopes that keep it monotonic (F. Fritsch and J. Butland, 1984): harmonic means of those on either side.
+    let slope = |i: usize| match (i.checked_sub(1).and_then(|i| secants.get(i)), secants.get(i)) {
+        (Some(a), Some(b)) if a * b > 0.0 => 2.0 * a * b / (a + b),
+        (Some(_), Some(_)) => 0.0,
+        (Some(&a), None) | (None, Some(&a)) => a,
+        (None, None) => 0.0,
+    };
+    let mut all = Vec::new();
+    for (i, pair) in points.windows(2).enumerate() {
+        let ([(x, y), (to, end)], h) = ([pair[0], pair[1]], pair[1].0 - pair[0].0);
+        let (a, b) = (h * slope(i), h * slope(i + 1));
+        for k in 0..BETWEEN {
+            let t = k as f64 / BETWEEN as f64;
+            let s = 1.0 - t;
+            let value = s * s * ((1.0 + 2.0 * t) * y + t * a) + t * t * ((1.0 + 2.0 * s) * end - s * b);
+            all.push(back((s * x + t * to, value)));
+        }
+    }
+    all.extend(points.last().map(|&point| back(point)));
+    all
+}
+
 /// The models that a reader knows, at the margins where they part.
-fn alternatives(against: &Against, about: &str) -> String {
+fn alternatives(against: &Against, about: &str, x_title: &str) -> String {
     let fine: Vec<plot::Choices> = against
         .bins
         .iter()
@@ -119,7 +175,7 @@ fn alternatives(against: &Against, about: &str) -> String {
         })
         .collect();
     let bins = plot::bins_of_choices(&fine, BINS);
-    plot::alternatives("Where do the explanations part?", about, "size of the margin |D|", &bins, &curves)
+    plot::alternatives("Where do the explanations part?", about, x_title, &bins, &curves)
 }
 
 /// Strengths of persons, thinned evenly with both ends.
@@ -163,13 +219,13 @@ fn strength(summary: &Summary, about: &str) -> String {
     let verdict = match summary.verdict.choices {
         ChoicesVerdict::Strength => "the strength of preference varies",
         ChoicesVerdict::Noise => "label noise explains the choices best",
-        ChoicesVerdict::Concave => "a concave margin explains the choices best",
+        ChoicesVerdict::Concave => "a curved margin explains the choices best",
         ChoicesVerdict::Plain => "nothing beyond plain DPO",
         ChoicesVerdict::Steeper => "steeper than plain DPO",
         ChoicesVerdict::NoFit => "no fit",
         _ => "these choices cannot tell",
     };
-    let unit = if summary.command == "train" { "; E[β] = 1" } else { "" };
+    let unit = if summary.is_policy() { "; E[β] = 1" } else { "" };
     plot::density(
         "How strongly do preferences follow the margin?",
         &format!("{about}; {verdict}{unit}"),
@@ -229,10 +285,10 @@ fn effective_logit(summary: &Summary, about: &str) -> String {
     let middle = summary.sizes.get(1).map_or(String::new(), |(_, size)| {
         format!("; at the median |D| = {} P is {}", significant(*size, 3), at(*size))
     });
-    let x_title = if train {
-        "margin D = w·f, each family with its own w"
-    } else {
-        "margin D (chosen minus rejected log-ratio)"
+    let x_title = match (train, summary.is_policy()) {
+        (true, _) => "margin D = w·f, each family with its own w",
+        (_, true) => "β(D + α·position), each family with its own β and α",
+        _ => "margin D (chosen minus rejected log-ratio)",
     };
     plot::effective_logit(
         "How far does a margin carry?",
@@ -288,4 +344,39 @@ fn of_groups(groups: &Groups, about: &str) -> String {
         })
         .collect();
     plot::groups("Who decides strongly, who weakly?", &format!("{about}, {} groups", all.len()), &drawn)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Parabolas, in v as in cv, from the few points that are known; none goes above the maximum.
+    #[test]
+    fn profiles_are_smooth() {
+        let parabola = |x: f64| -8.0 * (x - 0.7).powi(2);
+        let known: Vec<(f64, f64)> =
+            [0.0, 0.02, 0.21, 0.4, 0.7, 1.0, 1.19, 1.4].map(|x| (x, parabola(x))).to_vec();
+        let points = smooth(&known, 0.7, false);
+        assert!(points.len() > 150 && points.is_sorted_by(|a, b| a.0 < b.0));
+        assert!(points.iter().all(|&(x, y)| (y - parabola(x)).abs() < 1e-9 && y <= 0.0));
+        let boundary: Vec<(f64, f64)> = [0.0, 0.02, 0.3, 0.6].map(|x| (x, -3.0 * x * x)).to_vec();
+        let points = smooth(&boundary, 0.0, false);
+        assert!(points.iter().all(|&(x, y)| (y + 3.0 * x * x).abs() < 1e-9 && y <= 0.0));
+        let line: Vec<(f64, f64)> = [0.0, 1e-4, 0.05, 0.1].map(|x| (x, -20.0 * x)).to_vec();
+        let points = smooth(&line, 0.0, true);
+        assert!(points.iter().all(|&(x, y)| (y + 20.0 * x).abs() < 1e-9));
+        assert_eq!(smooth(&[], 0.3, false), [(0.3, 0.0)]);
+        assert_eq!(smooth(&[(0.0, f64::NEG_INFINITY)], 0.3, true), [(0.3, 0.0)]);
+    }
+
+    /// The curve passes through the level at the end of the interval, also where choices of a group depend.
+    #[test]
+    fn intervals_are_where_the_curve_is_cut() {
+        let points = [[0.0, -8.0], [0.3, -3.84], [0.6, 0.0], [0.9, -3.84], [1.2, -9.0]].to_vec();
+        let profile = Profile { estimate: 0.6, interval: [0.3, 0.9], open: false, level: 0.95, points };
+        let drawn = profile_of(plot::Model::of(Family::Gamma), &profile, 2.0);
+        assert!((drawn.cut - 1.92).abs() < 1e-12);
+        let end = drawn.points.iter().find(|p| (p.0 - 0.9).abs() < 1e-9);
+        assert!(end.is_some_and(|p| (p.1 + 1.92).abs() < 1e-9));
+    }
 }

@@ -4,10 +4,14 @@ use prefstrength::{AnyStrength, Family, PerFamily};
 use prefstrength_learn::{
     Averages, CalibrationBin, ChoiceCurve, ChoicesVerdict, Comparison, CrossValidation, Fit, FitStatus,
     Fitted, GroupEffectTest, ItemTest, LikelihoodRatio, Model, PeopleTests, PeopleVerdict, PersonStrength,
-    Profile, ScoreTest, StandardErrors, Trained, Verdict,
+    Profile, Ratio, RatioInterval, ScoreTest, StandardErrors, Trained, Verdict, limits,
 };
 use serde::Serialize;
 use std::collections::BTreeMap;
+
+/// The alternative of the test between people.
+const PEOPLE: &str = "people";
+const SIGNIFICANCE: f64 = limits::SIGNIFICANCE;
 
 /// Of the JSON: raised where a key changes its meaning or goes.
 const SCHEMA_VERSION: u32 = 1;
@@ -20,6 +24,10 @@ pub(crate) struct Summary {
     /// Rows, and their total weight.
     pub(crate) number: usize,
     pub(crate) weight: f64,
+    /// What the text gives of the standard errors of a fit, which has them all.
+    pub(crate) standard_errors: ErrorsBy,
+    /// The cap.
+    pub(crate) max_cv: f64,
     /// Whether the verdict is one of a fit.
     pub(crate) is_fit: bool,
     pub(crate) verdict: VerdictSummary,
@@ -39,6 +47,8 @@ pub(crate) struct Summary {
     pub(crate) profile_noise: Option<Profile>,
     pub(crate) best_by_aic: Option<Family>,
     pub(crate) best_by_bic: Option<Family>,
+    /// What the position of an answer is worth, of margins with a position.
+    pub(crate) position: Option<Position>,
     pub(crate) penalties: Option<Penalties>,
     pub(crate) cross_validation: Option<CrossValidation>,
     /// Why there is none that was asked for.
@@ -58,6 +68,33 @@ pub(crate) struct Summary {
     /// Counts of choices against the margin by its size, and what each model says of it, for a picture.
     #[serde(skip)]
     pub(crate) against: Option<Against>,
+}
+
+/// What standard errors are by.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "snake_case")]
+pub(crate) enum ErrorsBy {
+    /// The curvature of the likelihood.
+    Curvature,
+    /// Scores of groups.
+    Group,
+    /// Scores of single choices: of sampling weights.
+    Sandwich,
+}
+
+/// α of β(D + α·position), in units of the margin.
+#[derive(Debug, Serialize)]
+pub(crate) struct Position {
+    pub(crate) name: String,
+    /// Of the model with the least AIC.
+    pub(crate) model: String,
+    pub(crate) alpha: f64,
+    /// By the delta method.
+    pub(crate) error: Option<f64>,
+    /// Fieller's, of 95 %.
+    pub(crate) interval: Option<RatioInterval>,
+    #[serde(skip)]
+    pub(crate) of: Model,
 }
 
 /// The verdict, with everything that its words rest on.
@@ -86,8 +123,7 @@ pub(crate) struct OneTest {
 
 impl VerdictSummary {
     fn new(verdict: &Verdict) -> Self {
-        let name =
-            |test: &prefstrength_learn::Test| test.model.map_or("people".to_owned(), |m| m.to_string());
+        let name = |test: &prefstrength_learn::Test| test.model.map_or(PEOPLE.to_owned(), |m| m.to_string());
         let one = |test| OneTest { alternative: name(test), p: test.p, holm: test.holm };
         Self {
             choices: verdict.choices,
@@ -304,12 +340,16 @@ impl Summary {
         let families = PerFamily::from_fn(|family| one(&report.fits[family]));
         let lapsed = report.lapsed.iter().filter(|(family, _)| *family != Family::Fixed);
         let fixed = &report.fits[Family::Fixed];
+        let units = families.values().filter_map(|f| f.robust_units).max();
+        let by_group = units.is_some_and(|units| units >= limits::GROUPS);
         Self {
             schema_version: SCHEMA_VERSION,
             command,
             file,
             number: fixed.number(),
             weight: fixed.weight(),
+            standard_errors: if by_group { ErrorsBy::Group } else { ErrorsBy::Curvature },
+            max_cv: report.options.max_cv,
             is_fit: verdict.is_fit(),
             verdict: VerdictSummary::new(verdict),
             score_test: report.score,
@@ -322,6 +362,7 @@ impl Summary {
             profile_noise: report.lapse.clone(),
             best_by_aic: report.best_by_aic(),
             best_by_bic: report.best_by_bic(),
+            position: None,
             penalties: None,
             cross_validation: None,
             cross_validation_error: None,
@@ -348,9 +389,66 @@ impl Summary {
         self.families.values().chain(others).filter(|f| f.has_own_spread())
     }
 
-    /// What standard errors are by.
-    pub(crate) fn is_grouped(&self) -> bool {
-        self.family(Family::Fixed).robust_units.is_some()
+    /// Whether margins are those of weights that were learned, beside which E[β] is 1.
+    pub(crate) fn is_policy(&self) -> bool {
+        self.family(Family::Fixed).policy.is_some()
+    }
+
+    /// The one with the least AIC.
+    pub(crate) fn best_by_aic_of_all(&self) -> Option<&ModelSummary> {
+        let least = |a: &&ModelSummary, b: &&ModelSummary| {
+            let of = |f: &ModelSummary| f.aic.unwrap_or(f64::INFINITY);
+            of(a).total_cmp(&of(b))
+        };
+        self.models().filter(|f| f.aic.is_some()).min_by(least)
+    }
+
+    /// The model that the verdict is about.
+    pub(crate) fn shown(&self) -> &ModelSummary {
+        let fixed = self.family(Family::Fixed);
+        match self.verdict.choices {
+            ChoicesVerdict::Plain | ChoicesVerdict::Steeper => fixed,
+            ChoicesVerdict::Noise => &self.noise,
+            ChoicesVerdict::Concave => &self.curved,
+            ChoicesVerdict::Strength => self.family(self.described_by),
+            // Nothing was found, and it is not known whether there is something.
+            _ if self
+                .verdict
+                .tests
+                .iter()
+                .all(|test| test.alternative == PEOPLE || test.holm > SIGNIFICANCE) =>
+            {
+                fixed
+            }
+            _ => self.best_by_aic_of_all().unwrap_or(fixed),
+        }
+    }
+
+    /// With sampling weights, standard errors are those of the sandwich.
+    pub(crate) fn of_a_sample(&mut self) {
+        if self.standard_errors == ErrorsBy::Curvature {
+            self.standard_errors = ErrorsBy::Sandwich;
+        }
+    }
+}
+
+impl Position {
+    /// Of pairs whose features are the margin and the position.
+    pub(crate) fn new(report: &Comparison<Trained>, names: &[String], by: ErrorsBy) -> Option<Self> {
+        let fit = report.fit(report.best)?;
+        let (&[margin, position], [_, name]) = (&fit.w[..], names) else { return None };
+        let errors = if by == ErrorsBy::Curvature { &fit.errors } else { &fit.robust };
+        let covariance = errors.covariance.as_deref();
+        let ratio = covariance.and_then(|covariance| Ratio::of_weights(&fit.w, covariance, 1, 0).ok());
+        Some(Self {
+            name: name.clone(),
+            model: report.best.to_string(),
+            of: report.best,
+            alpha: position / margin,
+            error: ratio.map(|ratio| ratio.error()).filter(|error| error.is_finite()),
+            interval: ratio.and_then(|ratio| ratio.fieller(0.95).ok()),
+        })
+        .filter(|position| position.alpha.is_finite())
     }
 }
 

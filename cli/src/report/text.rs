@@ -1,12 +1,15 @@
 //! A report as text for people.
 
-use super::format::{or_dash, percent, probability, shorten, significant, strings, table};
-use super::summary::{
-    Calibrated, Groups, ModelSummary, OneGroup, OnePerson, PanelSummary, PeopleSummary, Summary,
+use super::format::{
+    count, equals, or_dash, percent, probability, shorten, significant, strings, table, wrap,
 };
-use prefstrength::{Family, Strength};
+use super::summary::{
+    Calibrated, ErrorsBy, Groups, ModelSummary, OneGroup, OnePerson, PanelSummary, PeopleSummary, Position,
+    Summary,
+};
+use prefstrength::Family;
 use prefstrength_learn::{
-    ChoicesVerdict, CrossValidation, FitStatus, ItemTest, Model, Profile, ScoreTest, Trained,
+    ChoicesVerdict, CrossValidation, FitStatus, ItemTest, Model, Profile, RatioInterval, ScoreTest, Trained,
 };
 use std::fmt::Write as _;
 
@@ -14,10 +17,10 @@ use std::fmt::Write as _;
 const FEATURES: usize = 40;
 const ENDS: usize = 5;
 
-/// A sentence about rows and their weight, and the table of families.
+/// A sentence about rows and their weight, and everything else in the order in which it is asked.
 pub(crate) fn report(summary: &Summary) -> String {
-    let what = if summary.command == "fit" { "margins" } else { "pairs" };
-    let mut text = format!("{}: {} {what}", summary.file, summary.number);
+    let what = if summary.command == "fit" { ["margin", "margins"] } else { ["pair", "pairs"] };
+    let mut text = format!("{}: {}", summary.file, count(summary.number, what[0], what[1]));
     if summary.weight != summary.number as f64 {
         let _ = write!(text, " of total weight {}", significant(summary.weight, 6));
     }
@@ -30,19 +33,21 @@ pub(crate) fn report(summary: &Summary) -> String {
     text.push_str("\n\n");
     text.push_str(&models(summary));
     text.push_str(&score_test(summary));
-    let _ = writeln!(text, "  => {}", summary.verdict.choices_text);
+    text.push_str(&wrap("  => ", &summary.verdict.choices_text));
     if let Some(people) = &summary.verdict.people_text {
-        let _ = writeln!(text, "  => {people}");
+        text.push_str(&wrap("  => ", people));
     }
     if let Some(predicts) = summary.predicts {
-        let _ = writeln!(text, "  => {}", predicts.words());
+        text.push_str(&wrap("  => ", predicts.words()));
     }
     if let Some(error) = &summary.cross_validation_error {
-        let _ = writeln!(text, "  no cross-validation: {error}");
+        text.push_str(&wrap("  ", &format!("no cross-validation: {error}")));
     }
-    text.push_str(&advice(summary));
+    for advice in advice(summary) {
+        text.push_str(&wrap("     ", &advice));
+    }
     for note in &summary.notes {
-        let _ = writeln!(text, "  note: {note}");
+        text.push_str(&wrap("  note: ", note));
     }
     text.push_str(&policy(summary));
     if let Some(held_out) = &summary.cross_validation {
@@ -55,29 +60,31 @@ pub(crate) fn report(summary: &Summary) -> String {
     }
     if let Some(groups) = &summary.groups {
         let panel = summary.people.as_ref().is_some_and(|people| people.panel.is_some());
-        text.push_str(&of_groups(groups, panel));
+        text.push_str(&of_groups(groups, summary.described_by, panel));
     }
     if let Some(items) = &summary.items {
-        text.push_str(&of_items(items));
+        text.push_str(&of_items(items, summary.groups.is_some()));
     }
     text
 }
 
 /// z and p, and those from squared scores.
 fn test_line(name: &str, test: &ScoreTest, grouped: bool) -> String {
-    let mut text = format!("  {name}: z = {:.3}, p = {}", test.z, probability(test.p));
+    let mut text = format!("  {name}: z = {:.3}, {}", test.z, equals(test.p));
     if let (Some(z), Some(p)) = (test.z_outer, test.p_outer) {
         let by = if grouped { ", by group" } else { "" };
-        let _ = write!(text, "; from squared scores{by}: z = {z:.3}, p = {}", probability(p));
+        let _ = write!(text, "; from squared scores{by}: z = {z:.3}, {}", equals(p));
     }
     text + "\n"
 }
 
 fn score_test(summary: &Summary) -> String {
     let Some(score) = &summary.score_test else {
-        return "  no score test: plain DPO does no better than a coin (one large margin on the wrong side is enough for \
-                that)\n"
-            .to_owned();
+        return wrap(
+            "  ",
+            "no score test: plain DPO does no better than a coin (one large margin on the wrong side is enough for \
+             that)",
+        );
     };
     let grouped = summary.people.is_some();
     let mut text = test_line("score test of a spread", score, grouped);
@@ -87,18 +94,23 @@ fn score_test(summary: &Summary) -> String {
     text
 }
 
-/// What a model has beside its scale, with a standard error.
-fn shape(f: &ModelSummary, robust: bool) -> [String; 2] {
-    let error = |[plain, by_group]: [Option<f64>; 2]| if robust { by_group } else { plain };
-    let (cv, noise) = ([f.cv_error, f.cv_error_robust], [f.lapse_error, f.lapse_error_robust]);
-    let curvature = [f.curvature_error, f.curvature_error_robust];
+/// What a model has beside its scale, with standard errors.
+fn shape(f: &ModelSummary, errors: ErrorsBy) -> [String; 2] {
+    let robust = errors != ErrorsBy::Curvature;
+    let error = |[plain, robust_one]: [Option<f64>; 2]| if robust { robust_one } else { plain };
     let three = |e: Option<f64>| or_dash(e.map(|e| significant(e, 3)));
-    let share = |e: Option<f64>| or_dash(e.map(|e| format!("{:.1} %", 100.0 * e)));
+    let cv = three(error([f.cv_error, f.cv_error_robust]));
+    let share = or_dash(error([f.lapse_error, f.lapse_error_robust]).map(percent));
+    let noise = match f.spread {
+        _ if f.of.lapse && f.lapse == 0.0 => "ε 0".to_owned(),
+        _ => format!("ε {}", percent(f.lapse)),
+    };
     if f.of.curvature {
-        return [format!("γ {}", significant(f.curvature, 3)), three(error(curvature))];
+        let of_curvature = three(error([f.curvature_error, f.curvature_error_robust]));
+        return [format!("γ {}", significant(f.curvature, 3)), of_curvature];
     }
     if f.of.lapse && !f.of.has_spread() {
-        return [format!("ε {:.1} %", 100.0 * f.lapse), share(error(noise))];
+        return [noise, share];
     }
     let value = match f.spread {
         FitStatus::Fixed | FitStatus::MeanZero => return ["-".into(), "-".into()],
@@ -107,8 +119,7 @@ fn shape(f: &ModelSummary, robust: bool) -> [String; 2] {
         FitStatus::Unbounded => format!("cv > {}", significant(f.cv, 3)),
         FitStatus::NotConverged => format!("cv {}?", significant(f.cv, 4)),
     };
-    let beside = if f.of.lapse { format!(", ε {:.1} %", 100.0 * f.lapse) } else { String::new() };
-    [value + &beside, three(error(cv))]
+    if f.of.lapse { [format!("{value}, {noise}"), format!("{cv}, {share}")] } else { [value, cv] }
 }
 
 /// As people know it.
@@ -122,32 +133,42 @@ fn name_of(model: Model) -> String {
     }
 }
 
+/// The same where plain DPO is known.
+fn short_name(model: Model) -> String {
+    if model == Model::new(Family::Fixed) { "Fixed".into() } else { name_of(model) }
+}
+
 fn models(summary: &Summary) -> String {
-    let robust = summary.is_grouped();
-    let error = if robust { "s.e. by group" } else { "s.e." };
+    let by = summary.standard_errors;
+    let error = match by {
+        ErrorsBy::Curvature => "s.e.",
+        ErrorsBy::Group => "s.e. by group",
+        ErrorsBy::Sandwich => "robust s.e.",
+    };
+    let trained = summary.is_policy();
     let mut header = strings(["model", "log-likelihood"]);
-    header.extend(strings(if summary.family(Family::Fixed).policy.is_some() {
-        ["|w|", "", "shape", error]
-    } else {
-        ["mean β", error, "shape", error]
-    }));
-    header.extend(strings(["LR", "p(LR)", "AIC", "BIC", "z"]));
+    header.extend(if trained { strings(["|w|"]) } else { strings(["mean β", error]) });
+    header.extend(strings(["shape", error, "LR", "p(LR)", "AIC", "BIC", "Vuong z"]));
     let row = |f: &ModelSummary| {
         let mut cells = vec![name_of(f.of), format!("{:.4}", f.log_likelihood)];
-        cells.extend(match &f.policy {
+        match &f.policy {
             Some(w) => {
                 let finite = w.iter().filter(|w| w.separated.is_none());
                 let norm = finite.map(|w| w.weight * w.weight).sum::<f64>().sqrt();
-                [significant(norm, 4), String::new()]
+                cells.push(significant(norm, 4));
             }
             None => {
-                let error = if robust { f.mean_error_robust } else { f.mean_error };
-                [significant(f.mean, 4), or_dash(error.map(|e| significant(e, 3)))]
+                let error = if by == ErrorsBy::Curvature { f.mean_error } else { f.mean_error_robust };
+                cells.extend([significant(f.mean, 4), or_dash(error.map(|e| significant(e, 3)))]);
             }
-        });
-        cells.extend(shape(f, robust));
+        }
+        cells.extend(shape(f, by));
         let lr = f.likelihood_ratio;
-        cells.push(or_dash(lr.map(|lr| format!("{:.3}", lr.statistic))));
+        cells.push(match f.spread {
+            FitStatus::Unbounded => "no maximum".into(),
+            FitStatus::NotConverged => "not converged".into(),
+            _ => or_dash(lr.map(|lr| format!("{:.3}", lr.statistic))),
+        });
         cells.push(or_dash(lr.map(|lr| probability(lr.p))));
         cells.extend([f.aic, f.bic].map(|x| or_dash(x.map(|x| format!("{x:.2}")))));
         cells.push(or_dash(f.vuong_z.map(|z| format!("{z:.2}"))));
@@ -160,68 +181,111 @@ fn models(summary: &Summary) -> String {
     // Beside noise only those that are more than either.
     rows.extend(summary.families_with_noise.iter().filter(|f| f.has_own_spread()).map(row));
     let mut text = table(&rows);
-    let best = summary.models().filter(|f| f.aic.is_some()).min_by(|a, b| {
-        let of = |f: &ModelSummary| f.aic.unwrap_or(f64::INFINITY);
-        of(a).total_cmp(&of(b))
-    });
-    if let Some(best) = best {
-        let _ = writeln!(
-            text,
-            "  AIC prefers {}; z (Vuong) is how clearly the choices prefer it to another, 1.645 at 5 %",
-            name_of(best.of)
-        );
+    text.push_str(&wrap("  ", &errors_are(summary)));
+    if let Some(best) = summary.best_by_aic_of_all().filter(|_| summary.is_fit) {
+        let best = name_of(best.of);
+        text.push_str(&wrap(
+            "  ",
+            &format!(
+                "AIC prefers {best}; Vuong z: how clearly the choices prefer that to another, 1.645 at 5 %"
+            ),
+        ));
     }
-    if summary.dependence > 1.0 {
-        let _ = writeln!(
-            text,
-            "  choices of a group depend: LR is divided by {}",
-            significant(summary.dependence, 3)
-        );
-    }
-    text.push_str(&bounds("cv", summary.profile_cv.as_ref(), 1.0, ""));
-    text.push_str(&bounds("label noise", summary.profile_noise.as_ref(), 100.0, " %"));
+    text.push_str(&bounds("cv", summary.profile_cv.as_ref(), "", |x| significant(x, 3)));
+    text.push_str(&bounds("label noise", summary.profile_noise.as_ref(), " %", |x| {
+        format!("{:.1}", 100.0 * x)
+    }));
     text
 }
 
+/// What standard errors are, and what likelihood ratios are divided by.
+fn errors_are(summary: &Summary) -> String {
+    let groups = summary.groups.as_ref().map(|groups| groups.groups.len());
+    match (summary.standard_errors, groups) {
+        (ErrorsBy::Group, Some(n)) => {
+            let divided = match summary.dependence > 1.0 {
+                true => format!("; LR is divided by {} for that", significant(summary.dependence, 3)),
+                false => String::new(),
+            };
+            format!(
+                "s.e. by group: of the sandwich, scores summed within each of {n} groups, as its choices may depend on \
+                 each other{divided}"
+            )
+        }
+        (ErrorsBy::Curvature, Some(n)) => format!(
+            "s.e.: of choices that do not depend on each other; {} too few for those by group",
+            if n == 1 { "1 group is".into() } else { format!("{n} groups are") }
+        ),
+        (ErrorsBy::Sandwich, _) => {
+            "robust s.e.: of the sandwich, which holds for any sampling weights; the weights are scaled to the number of \
+             choices of one weight that say as much"
+                .into()
+        }
+        (_, None) => "s.e.: by the curvature of the likelihood, of choices that do not depend on each other".into(),
+    }
+}
+
 /// The values that the data allow.
-fn bounds(what: &str, profile: Option<&Profile>, unit: f64, after: &str) -> String {
+fn bounds(what: &str, profile: Option<&Profile>, after: &str, write: impl Fn(f64) -> String) -> String {
     let Some(profile) = profile else { return String::new() };
-    let [low, high] = profile.interval.map(|x| x * unit);
-    let range = match (low > 0.0, profile.open) {
-        (_, true) => format!("{} or more{after}", significant(low, 3)),
-        (true, false) => format!("{} to {}{after}", significant(low, 3), significant(high, 3)),
-        (false, false) => format!("at most {}{after}", significant(high, 3)),
+    let [low, high] = profile.interval.map(write);
+    // What is written as 0 is none.
+    let none = !low.bytes().any(|b| (b'1'..=b'9').contains(&b));
+    let range = match (none, profile.open) {
+        (true, true) => format!("any, {high}{after} and more as well"),
+        (false, true) => format!("{low}{after} or more"),
+        (false, false) => format!("{low} to {high}{after}"),
+        (true, false) => format!("at most {high}{after}"),
     };
     format!("  {what}: {range} (95 %, profile likelihood)\n")
 }
 
-/// What may help where there is no fit.
-fn advice(summary: &Summary) -> String {
+/// What may help.
+fn advice(summary: &Summary) -> Vec<String> {
     let train = summary.command == "train";
-    let mut text = String::new();
-    let rising =
-        summary.families.values().filter(|f| f.spread == FitStatus::Unbounded).map(|f| f.family.to_string());
-    let rising: Vec<String> = rising.collect();
-    if summary.is_fit && !rising.is_empty() {
-        let _ = writeln!(text, "     {} has no maximum up to the cap of cv.", rising.join(" and "));
-    }
-    if !summary.is_fit && !rising.is_empty() {
-        text.push_str(if train {
-            "     Bound it with --ridge or --prior-cv, or take fewer features; --folds tells what predicts.\n"
+    let mut all = Vec::new();
+    let rising = summary.families.values().filter(|f| f.spread == FitStatus::Unbounded);
+    let rising: Vec<String> = rising.map(|f| f.family.to_string()).collect();
+    let grouped = summary.groups.is_some();
+    match summary.verdict.choices {
+        ChoicesVerdict::NoFit if !rising.is_empty() => all.push(if train {
+            "Bound it with --ridge or --prior-cv, or take fewer features; --folds tells what predicts.".into()
         } else {
-            "     So few choices, or choices that hardly depend on the size of the margin, cannot tell how far β spreads.\n"
-        });
+            "So few choices, or choices that hardly depend on the size of the margin, cannot tell how far β spreads. A \
+             larger --max-cv may reach a maximum."
+                .into()
+        }),
+        ChoicesVerdict::Steeper if summary.command == "fit" && !summary.is_policy() => {
+            all.push("If one answer is shown first, --position tells what that is worth.".into());
+        }
+        ChoicesVerdict::CannotTell if grouped => {
+            all.push("More choices of the same people tell most; `prefstrength power` says how many.".into());
+        }
+        ChoicesVerdict::CannotTell => all.push(
+            "Clearer margins, or several choices of each person (--group), tell more; `prefstrength power` says how \
+             many it takes."
+                .into(),
+        ),
+        _ => {}
     }
-    if train
-        && summary.verdict.choices == ChoicesVerdict::Strength
-        && summary.penalties.is_some()
-        && summary.predicts.is_none()
-    {
-        text.push_str(
-            "     With penalties p(LR) is an approximation: --folds tells whether a spread predicts.\n",
-        );
+    if summary.is_fit && !rising.is_empty() {
+        let (names, have) = (listed(&rising), if rising.len() == 1 { "has" } else { "have" });
+        all.push(format!("{names} {have} no maximum up to the cap of cv, {}.", summary.max_cv));
     }
-    text
+    let spread = summary.verdict.choices == ChoicesVerdict::Strength;
+    if train && spread && summary.penalties.is_some() && summary.predicts.is_none() {
+        all.push("With penalties p(LR) is an approximation: --folds tells whether a spread predicts.".into());
+    }
+    all
+}
+
+/// a, b and c.
+fn listed(names: &[String]) -> String {
+    match names {
+        [] => String::new(),
+        [one] => one.clone(),
+        [first @ .., last] => format!("{} and {last}", first.join(", ")),
+    }
 }
 
 fn policy(summary: &Summary) -> String {
@@ -232,10 +296,15 @@ fn policy(summary: &Summary) -> String {
         .filter_map(|f| f.policy.as_ref().map(|w| (f, w)))
         .collect();
     let Some((_, first)) = shown.first() else { return String::new() };
-    let robust = summary.is_grouped();
+    let robust = summary.standard_errors != ErrorsBy::Curvature;
+    let error = match summary.standard_errors {
+        ErrorsBy::Curvature => "s.e.",
+        ErrorsBy::Group => "by group",
+        ErrorsBy::Sandwich => "robust",
+    };
     let mut header = vec!["feature".to_owned()];
     for (f, _) in &shown {
-        header.extend([format!("w {}", f.family), if robust { "by group" } else { "s.e." }.into()]);
+        header.extend([format!("w {}", f.family), error.into()]);
     }
     let mut rows = vec![header];
     for (i, feature) in first.iter().enumerate().take(FEATURES) {
@@ -252,25 +321,51 @@ fn policy(summary: &Summary) -> String {
         }
         rows.push(row);
     }
-    let mut text = format!("\npolicy, margin = w·f\n{}", table(&rows));
+    let what = match summary.command {
+        "fit" => "weights of the margin, E[β], and of the position",
+        _ => "policy, margin = w·f",
+    };
+    let mut text = format!("\n{what}\n{}", table(&rows));
+    if let Some(position) = &summary.position {
+        text.push_str(&of_position(position));
+    }
     if first.len() > FEATURES {
         let _ = writeln!(text, "  and {} more: --json has all", first.len() - FEATURES);
     }
     for feature in first.iter() {
         let name = shorten(&feature.name, 24);
-        let _ = match feature.separated {
-            None => Ok(()),
-            Some(0) => {
-                writeln!(text, "  {name}: only pairs have it that other features decide: any weight does")
-            }
-            Some(n) => writeln!(
-                text,
-                "  {name}: has one sign in all {n} pairs that have it, so that its weight has no end; the rest is \
-                 fitted without these pairs, which is the limit"
+        let said = match feature.separated {
+            None => continue,
+            Some(0) => format!("{name}: only pairs have it that other features decide: any weight does"),
+            Some(n) => format!(
+                "{name}: has one sign in all {n} pairs that have it, so that its weight has no end; the rest is fitted \
+                 without these pairs, which is the limit"
             ),
         };
+        text.push_str(&wrap("  ", &said));
     }
     text
+}
+
+/// What a position is worth.
+fn of_position(position: &Position) -> String {
+    let Position { name, alpha, error, interval, of, .. } = position;
+    let error = error.map_or(String::new(), |e| format!(" ± {}", significant(e, 2)));
+    let interval = match interval {
+        Some(RatioInterval::Between { low, high }) if low.is_finite() && high.is_finite() => {
+            format!(", {} to {} (95 %, Fieller)", significant(*low, 3), significant(*high, 3))
+        }
+        _ => String::new(),
+    };
+    wrap(
+        "  ",
+        &format!(
+            "α = {}{error} by {}{interval}: 1 of {} is worth so much margin",
+            significant(*alpha, 4),
+            name_of(*of),
+            shorten(name, 24)
+        ),
+    )
 }
 
 fn cross_validation(held_out: &CrossValidation) -> String {
@@ -291,15 +386,33 @@ fn cross_validation(held_out: &CrossValidation) -> String {
     format!("\ncross-validation, {} folds: pairs predicted from the others\n{}", held_out.folds, table(&rows))
 }
 
-/// What the p(β) comes to at margins as there are.
-fn meaning(summary: &Summary) -> String {
-    let described = summary.family(summary.described_by);
-    let mut text = String::from("\n");
+/// A model with its parameters, as a sentence.
+fn in_words(f: &ModelSummary, train: bool) -> String {
+    let model = f.of;
+    if model.curvature {
+        let gamma = significant(f.curvature, 3);
+        return match train {
+            true => format!("curved margin: choices go by sign(D)|D|^γ, γ = {gamma}"),
+            false => {
+                let beta = significant(f.mean, 4);
+                format!("curved margin: choices go by β·sign(D)|D|^γ, β = {beta}, γ = {gamma}")
+            }
+        };
+    }
+    let flipped =
+        if model.lapse { format!(", and {} of the labels flipped", percent(f.lapse)) } else { String::new() };
+    if !model.has_spread() {
+        let beta = match train {
+            true => "1, its scale is that of w,".into(),
+            false => significant(f.mean, 4),
+        };
+        return format!("{}: β = {beta} for all choices{flipped}", short_name(model));
+    }
     let parameters: Vec<String> =
-        described.parameters.iter().map(|(name, x)| format!("{name} {}", significant(*x, 4))).collect();
-    let _ = write!(text, "{}: {}", described.family, parameters.join(", "));
-    if described.spread == FitStatus::Interior {
-        let q = |p: f64| significant(described.beta.quantile(p), 3);
+        f.parameters.iter().map(|(name, x)| format!("{name} {}", significant(*x, 4))).collect();
+    let mut text = format!("{}: {}{flipped}", name_of(model), parameters.join(", "));
+    if f.spread == FitStatus::Interior {
+        let q = |p: f64| significant(f.beta.quantile(p), 3);
         let _ = write!(
             text,
             "; β is below {} in 10 %, {} in 50 %, {} in 90 % of choices",
@@ -308,21 +421,35 @@ fn meaning(summary: &Summary) -> String {
             q(0.9)
         );
     }
-    text.push('\n');
+    text
+}
+
+/// What the model of the verdict comes to, and predicts at margins as there are.
+fn meaning(summary: &Summary) -> String {
+    let train = summary.is_policy();
+    let (shown, described) = (summary.shown(), summary.family(summary.described_by));
+    let mut text = String::from("\n");
+    text.push_str(&wrap("", &in_words(shown, train)));
+    let open = summary.verdict.choices == ChoicesVerdict::CannotTell;
+    if open && shown.of != described.of && described.of.has_spread() {
+        text.push_str(&wrap("", &format!("if it is a spread, {}", in_words(described, train))));
+    }
     if summary.sizes.is_empty() {
         return text;
     }
     let mut header = vec!["size of the margin |D|".to_owned()];
     header.extend(summary.sizes.iter().map(|(_, size)| significant(*size, 3)));
-    let mut share = vec!["  exceeded by".to_owned()];
-    share.extend(summary.sizes.iter().map(|(share, _)| format!("{} %", 100.0 - share)));
+    let mut share = vec!["  as large or less".to_owned()];
+    share.extend(summary.sizes.iter().map(|(share, _)| format!("{share} %")));
     let mut rows = vec![header, share];
-    for f in summary.families.values() {
+    let fixed = summary.family(Family::Fixed);
+    let all = [fixed, &summary.noise, &summary.curved];
+    for f in all.into_iter().chain(summary.families.values().skip(1)) {
         // In training, sizes are those of one family's margins.
-        let same = summary.command == "fit" || f.family == summary.described_by;
+        let same = !train || f.of == described.of;
         if f.has_own_spread() && same {
-            let mut row = vec![format!("  P of the larger margin, {}", f.family)];
-            row.extend(summary.sizes.iter().map(|(_, size)| percent(f.beta.expected_sigmoid(*size))));
+            let mut row = vec![format!("  P of the larger margin, {}", short_name(f.of))];
+            row.extend(summary.sizes.iter().map(|(_, size)| percent(f.curve.probability(*size))));
             rows.push(row);
         }
     }
@@ -330,18 +457,16 @@ fn meaning(summary: &Summary) -> String {
     text
 }
 
-/// A table for the family that describes, and the deviations of all.
+/// A table for the model of the verdict, and the deviations of all.
 fn calibration(summary: &Summary) -> String {
-    let main = |c: &&Calibrated| c.of.contains(&Model::new(summary.described_by));
-    let Some(shown) = summary.calibration.iter().find(main) else { return String::new() };
+    let of = |model: Model| summary.calibration.iter().find(|c| c.of.contains(&model));
+    let main = of(summary.shown().of).or_else(|| of(Model::new(summary.described_by)));
+    let Some(shown): Option<&Calibrated> = main else { return String::new() };
     let mut header = strings(["mean |D|", "choices", "observed", "95 % interval"]);
     // Beside noise they say nearly the same as one of the two.
     let columns: Vec<usize> =
         (0..shown.of.len()).filter(|&i| !(shown.of[i].lapse && shown.of[i].has_spread())).collect();
-    header.extend(columns.iter().map(|&i| match name_of(shown.of[i]) {
-        name if name.starts_with("Fixed") => "Fixed".into(),
-        name => name,
-    }));
+    header.extend(columns.iter().map(|&i| short_name(shown.of[i])));
     let mut rows = vec![header];
     for bin in &shown.bins {
         let [low, high] = bin.interval;
@@ -354,26 +479,25 @@ fn calibration(summary: &Summary) -> String {
         row.extend(columns.iter().map(|&i| percent(bin.predicted[i])));
         rows.push(row);
     }
-    let errors: Vec<String> = summary
-        .calibration
-        .iter()
-        .flat_map(|c| c.of.iter().zip(&c.error))
+    let all = summary.calibration.iter().flat_map(|c| c.of.iter().zip(&c.error));
+    let errors: Vec<String> = all
         .filter(|(model, _)| !(model.lapse && model.has_spread()))
-        .map(|(model, error)| format!("{} {:.2} %", name_of(*model), 100.0 * error))
+        .map(|(model, error)| format!("{} {:.2} %", short_name(*model), 100.0 * error))
         .collect();
     format!(
-        "\ncalibration: how often the answer with the larger margin was chosen, and predicted to be\n{}  \
-         mean deviation: {}\n",
+        "\ncalibration: how often the answer with the larger margin was chosen, and predicted to be\n{}{}",
         table(&rows),
-        errors.join(", ")
+        wrap("  ", &format!("mean deviation: {}", errors.join(", ")))
     )
 }
 
 /// Tests of people, and one β for each.
 fn of_people(people: &PeopleSummary) -> String {
     let tests = &people.tests;
-    let mut text =
-        format!("\n{} people, of whom {} have two choices or more\n", tests.groups, tests.counting);
+    let mut text = match tests.groups == tests.counting {
+        true => format!("\n{} people with two choices or more\n", tests.groups),
+        false => format!("\n{} people, {} of them with two choices or more\n", tests.groups, tests.counting),
+    };
     if let Some(within) = &tests.within {
         text.push_str(&test_line("spread within single choices", within, true));
     }
@@ -387,15 +511,16 @@ fn of_people(people: &PeopleSummary) -> String {
         .collect();
     if !z.is_empty() {
         let shown: Vec<String> = z.iter().take(FEATURES).map(|(name, z)| format!("{name} {z:.1}")).collect();
-        let _ = writeln!(
-            text,
-            "  between, by feature (tastes differ where z is above {:.1}, that of the scale): {}",
+        let more = if z.len() > FEATURES { ", …" } else { "" };
+        let said = format!(
+            "between, by feature (tastes differ where z is above {:.1}, that of the scale): {}{more}",
             tests.between.z,
             shown.join(", ")
         );
+        text.push_str(&wrap("  ", &said));
     }
     if let Some(error) = &people.panel_error {
-        let _ = writeln!(text, "  no fit with one β per person: {error}");
+        text.push_str(&wrap("  ", &format!("no fit with one β per person: {error}")));
     }
     if let Some(panel) = &people.panel {
         text.push_str(&of_panel(panel));
@@ -428,10 +553,10 @@ fn of_panel(panel: &PanelSummary) -> String {
     rows.push(row(&panel.with_noise));
     let mut text = table(&rows);
     if let Some(lr) = panel.likelihood_ratio {
-        let (statistic, p) = (lr.statistic, probability(lr.p));
-        let _ = writeln!(text, "  {} against one β for all: LR = {statistic:.3}, p = {p}", panel.best);
+        let (statistic, p) = (lr.statistic, equals(lr.p));
+        let _ = writeln!(text, "  {} against one β for all: LR = {statistic:.3}, {p}", panel.best);
     }
-    text.push_str(&bounds("cv between people", panel.profile_cv.as_ref(), 1.0, ""));
+    text.push_str(&bounds("cv between people", panel.profile_cv.as_ref(), "", |x| significant(x, 3)));
     let mut rows = vec![strings(["person", "choices", "strength", "95 % interval"])];
     let row = |person: &OnePerson| {
         let [low, high] = person.strength.interval;
@@ -443,13 +568,11 @@ fn of_panel(panel: &PanelSummary) -> String {
         ]
     };
     rows.extend(ends(&panel.strengths, row));
-    let _ = write!(
-        text,
-        "from weak to strong (strength: posterior median of β given all choices of the person, over E[β], by {})\n{}",
-        panel.best,
-        table(&rows)
+    let said = format!(
+        "from weak to strong (strength: posterior median of β given all choices of the person, over E[β], by {})",
+        panel.best
     );
-    text
+    text + &wrap("", &said) + &table(&rows)
 }
 
 /// Rows for all of them, or for some at either end.
@@ -464,24 +587,27 @@ fn ends<X>(all: &[X], row: impl Fn(&X) -> Vec<String>) -> Vec<Vec<String>> {
     rows
 }
 
-fn of_items(items: &ItemTest) -> String {
-    let mut text = format!("\n{} items, of which {} were seen twice or more\n", items.items, items.counting);
+fn of_items(items: &ItemTest, grouped: bool) -> String {
+    let by = if grouped { "several people" } else { "several choices" };
+    let (seen, counting) = (count(items.items, "item", "items"), items.counting);
+    let mut text =
+        format!("\n{seen}, {} with {by}\n", if counting == 0 { "none".into() } else { counting.to_string() });
     if let Some(between) = &items.between {
-        text.push_str(&test_line("do choices of an item agree beyond its margin?", between, true));
+        text.push_str(&test_line("agreement on an item beyond its margin", between, false));
     }
     if let Some(repeats) = &items.repeats {
-        let _ = writeln!(
-            text,
-            "  of pairs that the same person saw again, {} were answered differently: noise of {} by any model",
+        let said = format!(
+            "answers of one person to the same item again: {} differ, as by errors in {} of answers, whatever the model",
             percent(repeats.share()),
             percent(repeats.error_rate())
         );
+        text.push_str(&wrap("  ", &said));
     }
     text
 }
 
 /// Averages, and the groups themselves unless there is a panel, which tells their strengths better.
-fn of_groups(groups: &Groups, panel: bool) -> String {
+fn of_groups(groups: &Groups, family: Family, panel: bool) -> String {
     let mut rows = vec![strings(["", "margin", "accuracy", "log-likelihood", "strength"])];
     for (name, a) in [("over choices", groups.micro), ("over groups", groups.macro_average)] {
         rows.push(vec![
@@ -493,7 +619,7 @@ fn of_groups(groups: &Groups, panel: bool) -> String {
         ]);
     }
     let n = groups.groups.len();
-    let mut text = format!("\n{n} groups, averages\n{}", table(&rows));
+    let mut text = format!("\n{}, averages\n{}", count(n, "group", "groups"), table(&rows));
     let mut rows = vec![strings(["group", "choices", "margin", "accuracy", "strength", "s.e."])];
     let row = |g: &OneGroup| {
         vec![
@@ -508,11 +634,15 @@ fn of_groups(groups: &Groups, panel: bool) -> String {
     if panel {
         return text;
     }
+    if family == Family::Fixed {
+        text.push_str("from weak to strong, by accuracy: without a spread all strengths are 1\n");
+    } else {
+        let _ = writeln!(
+            text,
+            "from weak to strong (strength: posterior mean of β given the choices, over E[β], by {family})"
+        );
+    }
     rows.extend(ends(&groups.groups, row));
-    let _ = write!(
-        text,
-        "from weak to strong (strength: posterior mean of β given the choices, over E[β])\n{}",
-        table(&rows)
-    );
+    text.push_str(&table(&rows));
     text
 }
