@@ -138,8 +138,8 @@ pub struct Comparison<F> {
     pub beyond_noise: Option<ScoreTest>,
     /// With groups, whether people differ.
     pub people: Option<PeopleTests>,
-    /// How much more the choices of a group vary together than independent ones would, at least 1: the variance of the
-    /// score of v by groups over the expected one. Likelihood ratios of choices are divided by it. 1 without groups.
+    /// How much more the choices of a group vary together than independent ones would, at least 1:
+    /// [`PeopleTests::dependence`]. Likelihood ratios of choices are divided by it. 1 without groups.
     pub dependence: f64,
     /// The model with the least AIC.
     pub best: Model,

@@ -238,10 +238,7 @@ pub fn heterogeneity(margins: impl Margins, options: &Options) -> Result<Compari
         }
         false => score,
     };
-    let dependence = match (&score, &people) {
-        (Some(score), Some(_)) => score.dependence(),
-        _ => 1.0,
-    };
+    let dependence = people.as_ref().map_or(1.0, |people| people.dependence.max(1.0));
     let all = fits.values().chain(lapsed.values()).chain([&curved]);
     let ranked = rank(all);
     let rivals = rivals(&ranked, fitting.differences(&ranked)?);

@@ -337,10 +337,7 @@ impl<'a> Training<'a> {
             true => test_beyond(&mut rows(&noise.w)?, noise.lapse, Alternative::Spread, ridge)?,
             false => score,
         };
-        let dependence = match (&score, &people) {
-            (Some(score), Some(_)) => score.dependence(),
-            _ => 1.0,
-        };
+        let dependence = people.as_ref().map_or(1.0, |people| people.dependence.max(1.0));
         let ranked = rank(fits.values().chain(lapsed.values()).chain([&curved]));
         let rivals = rivals(&ranked, self.differences(&ranked)?);
         let best = ranked.first().map_or(Model::new(Family::Fixed), |fit| fit.model);

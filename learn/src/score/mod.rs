@@ -53,13 +53,6 @@ pub struct ScoreTest {
 }
 
 impl ScoreTest {
-    /// How much more the score varies than choices that are independent of each other would have it, at least 1: the
-    /// variance by groups over the expected one.
-    pub(crate) fn dependence(&self) -> f64 {
-        let ratio = self.z_outer.map_or(1.0, |outer| (self.z / outer).powi(2));
-        if ratio.is_finite() { ratio.max(1.0) } else { 1.0 }
-    }
-
     /// Of a score and its variance, expected and by the outer product.
     fn new(score: f64, expected: f64, outer: Option<f64>) -> Self {
         let p = |z: f64| normal_cdf(-z);

@@ -84,6 +84,10 @@ pub struct PeopleTests {
     pub mean_c: f64,
     /// Mean over persons of the pairs among their choices, T(T − 1)/2 of T.
     pub mean_pairs: f64,
+    /// How much more the scores of v within choices vary when summed by person than choices of different people would:
+    /// Σ over persons of (Σs)² over Σ s². About 1 where choices depend on nothing but their margin, whatever the curve;
+    /// 1 where there is no test within.
+    pub dependence: f64,
     /// Expected information of v within choices, all together, with the policy profiled out; 0 where there is none.
     pub information_within: f64,
     /// And between them.
@@ -153,6 +157,7 @@ pub(crate) fn test_people(rows: &mut dyn Rows, ridge: f64) -> Result<Option<Peop
     let Some(policy) = Policy::new(rows, ridge)? else { return Ok(None) };
     let scale = policy.of_index.sqrt();
     let (mut places, mut people) = (Places::default(), Vec::<Person>::new());
+    let mut squares = 0.0;
     rows.for_each(&mut |row| {
         let choice = Choice::new(row.x);
         // `Policy` has seen that there are groups.
@@ -162,7 +167,9 @@ pub(crate) fn test_people(rows: &mut dyn Rows, ridge: f64) -> Result<Option<Peop
         person.cross.add(row.weight, choice.moments(row.x / scale));
         person.choices.add(row.weight, [1.0; 3]);
         if policy.efficient.is_some() && choice.q != 0.0 {
-            person.within += row.weight * choice.q * (choice.b - dot(&policy.k, row.features));
+            let score = choice.q * (choice.b - dot(&policy.k, row.features));
+            person.within += row.weight * score;
+            squares += row.weight * score * score;
         }
     })?;
     if people.len() < 2 {
@@ -181,6 +188,7 @@ pub(crate) fn test_people(rows: &mut dyn Rows, ridge: f64) -> Result<Option<Peop
         within.add(Some(place as u32), 1.0, person.within);
         panel.add(Some(place as u32), 1.0, both);
     }
+    let dependence = within.sum().map_or(1.0, |by_person| by_person / squares);
     let within = policy.efficient.and_then(|i| ScoreTest::checked(of_within, i, within.sum()));
     let information_within = policy.efficient.unwrap_or(0.0);
     let panel = ScoreTest::checked(of_panel, information_within + information_between, panel.sum());
@@ -196,6 +204,7 @@ pub(crate) fn test_people(rows: &mut dyn Rows, ridge: f64) -> Result<Option<Peop
         choices: policy.weight,
         mean_c: policy.of_index / policy.weight,
         mean_pairs: people.iter().map(|person| person.choices.c[1]).sum::<f64>() / people.len() as f64,
+        dependence: if dependence.is_finite() { dependence } else { 1.0 },
         information_within,
         information_between,
     }))
