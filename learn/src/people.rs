@@ -30,10 +30,10 @@ const NEXT: f64 = 0.02;
 
 /// Pairs, person after person.
 pub(crate) struct PairPersons {
-    /// Their order; what the margins are does not matter.
-    sorted: PersonsInMemory,
-    features: Vec<f64>,
-    dim: usize,
+    /// Where persons end, and their weights; what the margins are does not matter.
+    persons: PersonsInMemory,
+    /// Those that count.
+    sorted: Pairs,
 }
 
 impl PairPersons {
@@ -44,25 +44,30 @@ impl PairPersons {
     /// weights.
     pub(crate) fn new(pairs: &Pairs) -> Result<Self, LearnError> {
         let groups = pairs.groups().ok_or(LearnError::NoGroups)?;
-        let sorted = PersonsInMemory::new(&vec![0.0; pairs.len()], groups, pairs.weights())?;
-        let rows = sorted.order().iter().map(|&i| pairs.block(i..i + 1));
-        let features = rows.collect::<Vec<_>>().concat();
-        Ok(Self { features, sorted, dim: pairs.dim() })
+        let persons = PersonsInMemory::new(&vec![0.0; pairs.len()], groups, pairs.weights())?;
+        let order = persons.order();
+        let rows = order.iter().map(|&i| pairs.block(i..i + 1));
+        let mut sorted = Pairs::new(rows.collect::<Vec<_>>().concat(), pairs.dim())?;
+        if let Some(weights) = pairs.weights() {
+            sorted = sorted.with_weights(order.iter().map(|&i| weights[i]).collect())?;
+        }
+        sorted = sorted.with_groups(order.iter().map(|&i| groups[i]).collect())?;
+        Ok(Self { persons, sorted })
     }
 }
 
 impl PersonRows for PairPersons {
     fn dim(&self) -> usize {
-        self.dim
+        self.sorted.dim()
     }
 
     fn for_each_block(
         &mut self,
         take: &mut dyn FnMut(&PersonChoices<'_>) -> Result<(), LearnError>,
     ) -> Result<(), LearnError> {
-        let block = self.sorted.block();
+        let block = self.persons.block();
         take(&PersonChoices {
-            features: &self.features,
+            features: self.sorted.block(0..self.sorted.len()),
             ends: block.ends(),
             weights: block.weights(),
             persons: block.persons(),
@@ -228,8 +233,17 @@ pub fn train_people(
     if model.curvature || !model.has_spread() {
         return Err(LearnError::Model);
     }
+    let model = model.per_person();
     let expand = |whole: &dyn Fn(Trained) -> Trained, trained| whole(trained);
-    on_rest(pairs, options, |paneling, fixed| paneling.fit(model.per_person(), fixed, &[], None), expand)
+    let work = |paneling: &mut Paneling<'_, PairPersons>, fixed: &Trained| {
+        if !model.lapse {
+            return paneling.fit(model, fixed, &[], None);
+        }
+        // At its boundary it is the one without a lapse.
+        let spread = paneling.fit(Model { lapse: false, ..model }, fixed, &[], None)?;
+        paneling.fit(model, fixed, &[&spread], None)
+    };
+    on_rest(pairs, options, work, expand)
 }
 
 /// Fits with one β per person, beside the tests of [`Comparison::people`](crate::Comparison::people).
@@ -345,7 +359,8 @@ fn on_rest<R>(
     let rest = if options.ridge == 0.0 { Rest::new(pairs, None)? } else { None };
     let left = rest.as_ref().map_or(pairs, |rest| &rest.pairs);
     let rows = PairPersons::new(left)?;
-    let fixed = train(Family::Fixed, left, options)?;
+    // In this order, so that another one of the rows changes no bit.
+    let fixed = train(Family::Fixed, &rows.sorted, options)?;
     let found = work(&mut Paneling::new(rows, options)?, &fixed)?;
     Ok(match &rest {
         Some(rest) => expand(&|trained| expand_trained(rest, pairs, trained), found),

@@ -350,9 +350,10 @@ impl<F: Fitted> Comparison<F> {
         }
         if let Some(lapse) = self.lapse.as_ref().filter(|_| !text.is_empty()) {
             let [low, high] = lapse.interval.map(|x| 100.0 * x);
-            text.push_str(&match low > 0.0 {
-                true => format!(", label noise from {low:.1} to {high:.1} % (95 %)"),
-                false => format!(", label noise at most {high:.1} % (95 %)"),
+            text.push_str(&match (lapse.open, low > 0.0) {
+                (true, _) => ", and any share of label noise".into(),
+                (false, true) => format!(", label noise from {low:.1} to {high:.1} % (95 %)"),
+                (false, false) => format!(", label noise at most {high:.1} % (95 %)"),
             });
         }
         text
