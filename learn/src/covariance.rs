@@ -41,13 +41,6 @@ impl<'a> Covariance<'a> {
         self.solution.point.dim() + self.solution.free.len()
     }
 
-    /// A unit vector.
-    pub(crate) fn along(&self, place: usize) -> Vec<f64> {
-        let mut a = vec![0.0; self.unknowns()];
-        a[place] = 1.0;
-        a
-    }
-
     /// The gradient of w_j = u_j cosh s.
     pub(crate) fn weight(&self, j: usize) -> Vec<f64> {
         let point = &self.solution.point;
@@ -59,11 +52,15 @@ impl<'a> Covariance<'a> {
         a
     }
 
-    /// That of ln mean = ln u + ln cosh s.
-    pub(crate) fn ln_mean(&self) -> Vec<f64> {
-        let mut a = self.along(0);
+    /// That of ln mean = γ ln u + ln cosh s, u in units of so much more.
+    pub(crate) fn ln_mean(&self, ln_unit: f64) -> Vec<f64> {
+        let (point, mut a) = (&self.solution.point, vec![0.0; self.unknowns()]);
+        a[0] = point.gamma();
         if let Some(s) = self.place(SPREAD) {
-            a[s] = self.solution.point.s().tanh();
+            a[s] = point.s().tanh();
+        }
+        if let Some(ln_gamma) = self.place(CURVATURE) {
+            a[ln_gamma] = point.gamma() * (point.scale()[0] + ln_unit);
         }
         a
     }

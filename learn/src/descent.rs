@@ -15,7 +15,7 @@ const ATTRACTED: f64 = 0.3;
 /// Distance from it, in squared standard errors.
 const SAME: f64 = 0.01;
 /// Iterations under the Hessian of a sample: each leaves a few per cent of the distance.
-const FOLLOWING: u32 = 15;
+const FOLLOWING: u32 = 20;
 /// Steps in a row that gain nothing, after which there is no more to gain.
 const IDLE: u32 = 8;
 /// How far ln γ, r and s move in one step: far only where nothing is at stake.
@@ -114,24 +114,49 @@ pub(crate) fn follow(
     cap: f64,
     max_iterations: u32,
 ) -> Result<Option<Solution>, LearnError> {
-    let inside = of_sample.converged && of_sample.hessian.is_some();
-    if inside {
-        let lower = of_sample.lower.iter().map(|x| x * times).collect();
-        objective.hold_hessian(Some(HeldHessian { shapes: of_sample.free.clone(), lower }));
-        let found = descend(objective, start.clone(), cap, FOLLOWING, &[]);
-        objective.hold_hessian(None);
-        if let Some(mut found) = found?.filter(|found| found.converged && found.free == of_sample.free)
-            && let Some(lower) = objective.hessian(&found.point, &found.free)?
-            && let Ok(exact) = Cholesky::new(lower.clone(), found.point.dim() + found.free.len())
-        {
-            let mut g = pick(&found.point.gradient, found.point.dim(), &found.free);
-            exact.solve_lower(&mut g);
-            found.gradient = dot(&g, &g).sqrt();
-            (found.lower, found.hessian) = (lower, Some(exact));
-            return Ok(Some(found));
-        }
+    if let Some(mut found) = by_sample(objective, start.clone(), of_sample, times, cap)?
+        && let Some(lower) = objective.hessian(&found.point, &found.free)?
+        && let Ok(exact) = Cholesky::new(lower.clone(), found.point.dim() + found.free.len())
+    {
+        let mut g = pick(&found.point.gradient, found.point.dim(), &found.free);
+        exact.solve_lower(&mut g);
+        found.gradient = dot(&g, &g).sqrt();
+        (found.lower, found.hessian) = (lower, Some(exact));
+        return Ok(Some(found));
     }
     descend(objective, start, cap, max_iterations, &[])
+}
+
+/// The same of a sample so large that its Hessian will do for all: standard errors are those of it.
+pub(crate) fn follow_all(
+    objective: &mut impl Objective,
+    start: Vec<f64>,
+    of_sample: &Solution,
+    times: f64,
+    cap: f64,
+    max_iterations: u32,
+) -> Result<Option<Solution>, LearnError> {
+    match by_sample(objective, start.clone(), of_sample, times, cap)? {
+        None => descend(objective, start, cap, max_iterations, &[]),
+        found => Ok(found),
+    }
+}
+
+fn by_sample(
+    objective: &mut impl Objective,
+    start: Vec<f64>,
+    of_sample: &Solution,
+    times: f64,
+    cap: f64,
+) -> Result<Option<Solution>, LearnError> {
+    if !(of_sample.converged && of_sample.hessian.is_some()) {
+        return Ok(None);
+    }
+    let lower = of_sample.lower.iter().map(|x| x * times).collect();
+    objective.hold_hessian(Some(HeldHessian { shapes: of_sample.free.clone(), lower }));
+    let found = descend(objective, start, cap, FOLLOWING, &[]);
+    objective.hold_hessian(None);
+    Ok(found?.filter(|found| found.converged && found.free == of_sample.free))
 }
 
 /// The least of them.

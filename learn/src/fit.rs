@@ -163,7 +163,7 @@ pub fn fit(model: impl Into<Model>, margins: impl Margins, options: &Options) ->
     };
     match fixed {
         Some(fixed) if model.parameters() == 0 => Ok(fixed.fit),
-        fixed => fitting.fit_model(model, fixed.as_ref(), &[]),
+        fixed => fitting.fit_whole(model, fixed.as_ref()),
     }
 }
 
@@ -379,7 +379,17 @@ impl<'a, M: Margins> Fitting<'a, M> {
         }
     }
 
-    /// A model with shapes, above plain DPO and the models that it contains.
+    /// A model above those that it contains: at its boundary it is one of them.
+    fn fit_whole(&mut self, model: Model, fixed: Option<&FixedFit>) -> Result<Fit, LearnError> {
+        if !(model.lapse && model.has_spread()) {
+            return self.fit_model(model, fixed, &[]);
+        }
+        let spread = self.fit_or_coin(Model { lapse: false, ..model }, fixed, &[])?;
+        let noise = self.fit_or_coin(Model::new(Family::Fixed).with_lapse(), fixed, &[])?;
+        self.fit_model(model, fixed, &[&spread, &noise])
+    }
+
+    /// A model with shapes, above plain DPO and those of its own smaller models that are given.
     fn fit_model(
         &mut self,
         model: Model,
@@ -401,7 +411,7 @@ impl<'a, M: Margins> Fitting<'a, M> {
                 let prior = prior / times;
                 // The sample may have units of its own.
                 let shift = sample.scale.ln();
-                starts.iter_mut().for_each(|start| start[0] -= shift * start[1].exp());
+                starts.iter_mut().for_each(|start| start[0] -= shift);
                 let mut loss =
                     MarginLoss { data: &mut sample, model, prior, reference: ln_u - shift, held: None };
                 let mut found = find_minima(&mut loss, starts, cap, limit)?;
@@ -449,19 +459,19 @@ impl<'a, M: Margins> Fitting<'a, M> {
         let u = fit.strength.mean() / self.data.scale.powf(fit.curvature) / s.cosh();
         let shapes = [fit.curvature.ln(), r_of(fit.lapse), s];
         let cap = self.options.max_cv.asinh();
-        (u > 0.0 && u.is_finite()).then(|| inside(model, join([u.ln()], shapes), 0.0, cap))
+        (u > 0.0 && u.is_finite()).then(|| inside(model, join([u.ln() / fit.curvature], shapes), 0.0, cap))
     }
 
     /// From the data's units to those of the source.
     fn finish(&mut self, model: Model, status: FitStatus, solution: &Solution) -> Result<Fit, LearnError> {
         let point = &solution.point;
-        let inside = strength_at(model.family, [point.y[0], point.s()]).ok_or(ParamError::MeanOutOfRange)?;
+        let inside = strength_at(model.family, &point.y).ok_or(ParamError::MeanOutOfRange)?;
         let mean = inside.mean() * self.data.scale.powf(point.gamma());
         let (outer, robust_units) = match status {
             FitStatus::Fixed | FitStatus::Interior => self.sum_scores(model, solution)?,
             _ => (None, None),
         };
-        let covariance = Covariance::new(solution, outer);
+        let (covariance, ln_unit) = (Covariance::new(solution, outer), self.data.scale.ln());
         Ok(Fit {
             model,
             status,
@@ -470,8 +480,8 @@ impl<'a, M: Margins> Fitting<'a, M> {
             curvature: point.gamma(),
             log_likelihood: -point.nll,
             penalty: point.value - point.nll,
-            errors: standard_errors(status, &covariance, Variance::Observed),
-            robust: standard_errors(status, &covariance, Variance::Robust),
+            errors: standard_errors(status, &covariance, Variance::Observed, ln_unit),
+            robust: standard_errors(status, &covariance, Variance::Robust, ln_unit),
             robust_units,
             gradient: solution.gradient,
             iterations: solution.iterations,
@@ -545,14 +555,15 @@ impl<'a, M: Margins> Fitting<'a, M> {
         solution: &Solution,
     ) -> Result<(Option<Vec<f64>>, Option<usize>), LearnError> {
         let (point, free) = (&solution.point, &solution.free);
-        let curve = strength_at(model.family, [point.y[0], point.s()])
+        let curve = strength_at(model.family, &point.y)
             .and_then(|strength| curve_at(strength, point.gamma().ln(), point.r()));
         let Some(curve) = curve else { return Ok((None, None)) };
         let loss = Prepared::new(&curve, self.data.number).with_curvature(model.curvature);
         let mut sums = ScoreSums::new(1 + free.len());
         let (mut bent, mut gradient) = (Vec::new(), vec![0.0; 1 + free.len()]);
         let mut buffers = [const { Vec::new() }; 4];
-        let (r, s) = (point.r(), point.s());
+        let (gamma, r, s) = (point.gamma(), point.r(), point.s());
+        let ln_u = point.scale()[0];
         self.data.for_each_with_groups(&mut |margins, weights, groups| {
             for start in (0..margins.len()).step_by(CHUNK) {
                 let range = start..margins.len().min(start + CHUNK);
@@ -564,11 +575,11 @@ impl<'a, M: Margins> Fitting<'a, M> {
                 loss.evaluate(loss.bend(margins, &mut bent), None, rows)?;
                 let [slopes, d_ln_mean, d_v, d_lapse] = &buffers;
                 visit_elements(0, margins, weights, |i, d, w| {
-                    gradient[0] = d_ln_mean[i];
+                    gradient[0] = gamma * d_ln_mean[i];
                     for (to, &k) in gradient[1..].iter_mut().zip(free) {
                         *to = match k {
                             CURVATURE if slopes[i] == 0.0 => 0.0,
-                            CURVATURE => slopes[i] * loss.along_gamma(d),
+                            CURVATURE => slopes[i] * loss.along_gamma(d) + gamma * ln_u * d_ln_mean[i],
                             LAPSE => d_epsilon(r) * d_lapse[i],
                             _ => d_ln_mean[i] * s.tanh() + d_v[i] * (2.0 * s).sinh(),
                         };
@@ -587,7 +598,7 @@ impl<'a, M: Margins> Fitting<'a, M> {
 
 /// A point with what the model has moved off its boundary, and the rest 0; u in other units.
 fn inside(model: Model, mut y: Vec<f64>, shift: f64, cap: f64) -> Vec<f64> {
-    y[0] += shift * y[1 + CURVATURE].exp();
+    y[0] += shift;
     let [curvature, lapse, spread] = model.shapes();
     y[1 + CURVATURE] = if curvature { y[1 + CURVATURE] } else { 0.0 };
     y[1 + LAPSE] = if lapse { y[1 + LAPSE].clamp(0.1, 1.5) } else { 0.0 };
@@ -610,15 +621,15 @@ pub(crate) fn find_margin_minima(
     Ok(found.iter().map(|f| (f.point.y[0].exp() * scale, f.point.s())).collect())
 }
 
-/// By one of the two variances.
-fn standard_errors(status: FitStatus, of: &Covariance<'_>, by: Variance) -> StandardErrors {
+/// By one of the two variances, u in units of so much more.
+fn standard_errors(status: FitStatus, of: &Covariance<'_>, by: Variance, ln_unit: f64) -> StandardErrors {
     let error = |a: Option<Vec<f64>>| a.and_then(|a| root(of.variance(by, &a, &a)));
     match status {
         FitStatus::Fixed | FitStatus::Interior => {
             let v = of.v();
             StandardErrors {
-                ln_mean: error(Some(of.ln_mean())),
-                covariance: v.as_ref().and_then(|v| of.variance(by, &of.ln_mean(), v)),
+                ln_mean: error(Some(of.ln_mean(ln_unit))),
+                covariance: v.as_ref().and_then(|v| of.variance(by, &of.ln_mean(ln_unit), v)),
                 v: error(v),
                 cv: error(of.cv()),
                 lapse: error(of.lapse()),

@@ -5,7 +5,7 @@ use crate::compare::{Fitted, LikelihoodRatio};
 use crate::covariance::{Covariance, Variance};
 use crate::data::pairs::Pairs;
 use crate::data::persons::{Persons, PersonsInMemory};
-use crate::descent::{Baseline, Solution, classify, find_minima, follow, least, least_gain};
+use crate::descent::{Baseline, Solution, classify, find_minima, follow, follow_all, least, least_gain};
 use crate::error::{LearnError, check_length};
 use crate::fit::{Fit, describing};
 use crate::limits::GROUPS;
@@ -25,15 +25,17 @@ use prefstrength::{AnyStrength, Family, Lapse, ParamError, PerFamily};
 /// Starts of s, and of r beside it.
 const SPREADS: [f64; 2] = [0.3, 0.9];
 const FLIPS: f64 = 0.3;
+/// s of no spread.
+const NOTHING: f64 = 1e-4;
 /// r next to the boundary.
 const NEXT: f64 = 0.02;
 
 /// Pairs, person after person.
 pub(crate) struct PairPersons {
-    /// Their order; what the margins are does not matter.
-    sorted: PersonsInMemory,
-    features: Vec<f64>,
-    dim: usize,
+    /// Where persons end, and their weights; what the margins are does not matter.
+    persons: PersonsInMemory,
+    /// Those that count.
+    sorted: Pairs,
 }
 
 impl PairPersons {
@@ -44,25 +46,30 @@ impl PairPersons {
     /// weights.
     pub(crate) fn new(pairs: &Pairs) -> Result<Self, LearnError> {
         let groups = pairs.groups().ok_or(LearnError::NoGroups)?;
-        let sorted = PersonsInMemory::new(&vec![0.0; pairs.len()], groups, pairs.weights())?;
-        let rows = sorted.order().iter().map(|&i| pairs.block(i..i + 1));
-        let features = rows.collect::<Vec<_>>().concat();
-        Ok(Self { features, sorted, dim: pairs.dim() })
+        let persons = PersonsInMemory::new(&vec![0.0; pairs.len()], groups, pairs.weights())?;
+        let order = persons.order();
+        let rows = order.iter().map(|&i| pairs.block(i..i + 1));
+        let mut sorted = Pairs::new(rows.collect::<Vec<_>>().concat(), pairs.dim())?;
+        if let Some(weights) = pairs.weights() {
+            sorted = sorted.with_weights(order.iter().map(|&i| weights[i]).collect())?;
+        }
+        sorted = sorted.with_groups(order.iter().map(|&i| groups[i]).collect())?;
+        Ok(Self { persons, sorted })
     }
 }
 
 impl PersonRows for PairPersons {
     fn dim(&self) -> usize {
-        self.dim
+        self.sorted.dim()
     }
 
     fn for_each_block(
         &mut self,
         take: &mut dyn FnMut(&PersonChoices<'_>) -> Result<(), LearnError>,
     ) -> Result<(), LearnError> {
-        let block = self.sorted.block();
+        let block = self.persons.block();
         take(&PersonChoices {
-            features: &self.features,
+            features: self.sorted.block(0..self.sorted.len()),
             ends: block.ends(),
             weights: block.weights(),
             persons: block.persons(),
@@ -82,13 +89,13 @@ pub(crate) struct Paneling<'a, R> {
     number: usize,
     weight: f64,
     pub(crate) persons: usize,
-    /// Some persons, in memory, if there are many.
-    sample: Option<Sample>,
+    /// Some persons, in memory, if there are many; and more of them.
+    samples: Vec<Sample>,
 }
 
-/// Choices beyond which a fit begins with a sample of persons, and about as many make it up.
+/// Choices beyond which a fit begins with samples of persons: about so many make up the first, and the second.
 const LARGE: usize = 1 << 20;
-const SAMPLED: usize = 1 << 17;
+const SAMPLED: [usize; 2] = [1 << 17, 1 << 20];
 
 /// Whole persons, kept.
 #[derive(Default)]
@@ -112,7 +119,7 @@ impl Sample {
                 place = place.wrapping_add(0x9e37_79b9_7f4a_7c15);
                 let start = p.checked_sub(1).map_or(0, |before| block.ends[before]);
                 // A giant would be the sample, and is left to all of the data.
-                if (place >> 32) % one_of as u64 != 0 || end - start > SAMPLED / 8 {
+                if (place >> 32) % one_of as u64 != 0 || end - start > SAMPLED[0] / 8 {
                     continue;
                 }
                 sample.features.extend_from_slice(&block.features[start * d..end * d]);
@@ -178,11 +185,14 @@ impl<'a, R: PersonRows> Paneling<'a, R> {
         }
         let metric = Cholesky::new(lower, d).map_err(|feature| LearnError::Collinear { feature })?;
         let sizes = squares.iter().map(|sum| (sum / number as f64).sqrt()).collect();
-        let sample = match number {
-            LARGE.. => Some(Sample::draw(&mut rows, number / SAMPLED)?).filter(|s| s.ends.len() >= GROUPS),
-            _ => None,
-        };
-        Ok(Self { rows, options, prior, metric, sizes, number, weight, persons, sample })
+        let mut samples = Vec::new();
+        for size in SAMPLED.into_iter().filter(|size| number >= LARGE && 4 * size < number) {
+            let sample = Sample::draw(&mut rows, number / size)?;
+            if sample.ends.len() >= GROUPS {
+                samples.push(sample);
+            }
+        }
+        Ok(Self { rows, options, prior, metric, sizes, number, weight, persons, samples })
     }
 
     fn loss(&mut self, model: Model, reference: f64) -> PanelLoss<'_, R> {
@@ -200,15 +210,15 @@ impl<'a, R: PersonRows> Paneling<'a, R> {
         reference: f64,
     ) -> Result<Vec<Solution>, LearnError> {
         let (cap, limit) = (self.options.max_cv.asinh(), self.options.max_iterations);
-        let Some(mut sample) = self.sample.take() else {
+        if self.samples.is_empty() {
             return find_minima(&mut self.loss(model, reference), starts, cap, limit);
-        };
-        let times = self.weight / sample.weight;
-        let (number, prior, ridge) =
-            (sample.ends.last().copied().unwrap_or(0), self.prior / times, self.options.ridge / times);
-        let Self { metric, sizes, .. } = &*self;
-        let found = {
-            let rows = &mut sample;
+        }
+        let (mut samples, mut last) = (core::mem::take(&mut self.samples), None::<(Solution, f64)>);
+        let Self { metric, sizes, prior, weight, .. } = &*self;
+        let (all, ridge) = (*weight, self.options.ridge);
+        for rows in &mut samples {
+            let (share, number) = (rows.weight / all, rows.ends.last().copied().unwrap_or(0));
+            let (weight, prior, ridge) = (rows.weight, prior * share, ridge * share);
             let mut loss = PanelLoss {
                 rows,
                 model,
@@ -221,17 +231,19 @@ impl<'a, R: PersonRows> Paneling<'a, R> {
                 nearby: None,
                 held: None,
             };
-            find_minima(&mut loss, starts, cap, limit)
-        };
-        self.sample = Some(sample);
-        let Some(of_sample) = least(found?) else { return Ok(Vec::new()) };
-        let mut start = of_sample.point.y.clone();
-        let d = of_sample.point.dim();
-        let [_, lapse, spread] = model.shapes();
-        start[d + LAPSE] = if lapse { start[d + LAPSE].clamp(0.1, 1.5) } else { 0.0 };
-        start[d + SPREAD] = if spread { start[d + SPREAD].clamp(0.05, 0.95 * cap) } else { 0.0 };
+            let found = match &last {
+                None => least(find_minima(&mut loss, starts.clone(), cap, limit)?),
+                Some((before, of)) => {
+                    follow(&mut loss, off_boundary(model, before, cap), before, weight / of, cap, limit)?
+                }
+            };
+            last = found.map(|found| (found, weight)).or(last);
+        }
+        self.samples = samples;
+        let Some((before, of)) = last else { return Ok(Vec::new()) };
+        let start = off_boundary(model, &before, cap);
         let mut loss = self.loss(model, reference);
-        Ok(follow(&mut loss, start, &of_sample, times, cap, limit)?.into_iter().collect())
+        Ok(follow_all(&mut loss, start, &before, all / of, cap, limit)?.into_iter().collect())
     }
 
     /// A model with one β per person, above plain DPO and the models of persons that it contains; `hint` is where
@@ -277,14 +289,22 @@ impl<'a, R: PersonRows> Paneling<'a, R> {
         if let Some(smaller) = smaller.filter(|other| -best.point.value - value(other) <= least_gain(&best)) {
             return Ok(Trained { model, status: FitStatus::Boundary, ..(**smaller).clone() });
         }
-        // At v = 0 a panel is plain DPO; whether it falls there is asked of the panel.
-        let at_zero = join(fixed.w.iter().copied(), [0.0; 3]);
-        let zero = self.loss(model, size).evaluate(at_zero)?;
-        let baseline = Baseline {
-            value: -value(fixed),
-            is_maximum: fixed.is_maximum(),
-            falling: zero.is_none_or(|point| point.d_v >= 0.0),
+        // Of both at once, all the spread may go to the label noise.
+        if model.lapse && best.converged && best.point.s() < NOTHING {
+            let strength = AnyStrength::from_mean_v(model.family, 1.0, 0.0)?;
+            return Ok(Trained {
+                status: FitStatus::Boundary,
+                strength,
+                ..self.finish(model, FitStatus::Interior, &best)?
+            });
+        }
+        // At v = 0 a panel is plain DPO; whether it falls there is asked of the panel, where that matters.
+        let gain = -value(fixed) - best.point.value;
+        let falling = gain > least_gain(&best) || {
+            let at_zero = join(fixed.w.iter().copied(), [0.0; SHAPES]);
+            self.loss(model, size).evaluate(at_zero)?.is_none_or(|point| point.d_v >= 0.0)
         };
+        let baseline = Baseline { value: -value(fixed), is_maximum: fixed.is_maximum(), falling };
         match classify(&best, Some(&baseline), model.shapes()) {
             status @ FitStatus::Boundary => {
                 let strength = AnyStrength::from_mean_v(model.family, 1.0, 0.0)?;
@@ -330,8 +350,26 @@ pub fn train_people(
     if model.curvature || !model.has_spread() {
         return Err(LearnError::Model);
     }
+    let model = model.per_person();
     let expand = |whole: &dyn Fn(Trained) -> Trained, trained| whole(trained);
-    on_rest(pairs, options, |paneling, fixed| paneling.fit(model.per_person(), fixed, &[], None), expand)
+    let work = |paneling: &mut Paneling<'_, PairPersons>, fixed: &Trained| {
+        if !model.lapse {
+            return paneling.fit(model, fixed, &[], None);
+        }
+        // At its boundary it is the one without a lapse.
+        let spread = paneling.fit(Model { lapse: false, ..model }, fixed, &[], None)?;
+        paneling.fit(model, fixed, &[&spread], None)
+    };
+    on_rest(pairs, options, work, expand)
+}
+
+/// Where a search ended, a little inside.
+fn off_boundary(model: Model, found: &Solution, cap: f64) -> Vec<f64> {
+    let (mut y, d) = (found.point.y.clone(), found.point.dim());
+    let [_, lapse, spread] = model.shapes();
+    y[d + LAPSE] = if lapse { y[d + LAPSE].clamp(0.1, 1.5) } else { 0.0 };
+    y[d + SPREAD] = if spread { y[d + SPREAD].clamp(0.05, 0.95 * cap) } else { 0.0 };
+    y
 }
 
 /// Fits with one β per person, beside the tests of [`Comparison::people`](crate::Comparison::people).
@@ -389,7 +427,7 @@ impl<R: PersonRows> Paneling<'_, R> {
         if !fit.is_maximum() {
             return Ok(None);
         }
-        if let (true, Some(error)) = (self.sample.is_some(), fit.errors.v)
+        if let (true, Some(error)) = (!self.samples.is_empty(), fit.errors.v)
             && fit.strength.v() > CLEAR * error
         {
             return Ok(parabola(SPREAD, fit.strength.v(), error, self.options.max_cv.asinh()));
@@ -452,7 +490,8 @@ fn on_rest<R>(
     let rest = if options.ridge == 0.0 { Rest::new(pairs, None)? } else { None };
     let left = rest.as_ref().map_or(pairs, |rest| &rest.pairs);
     let rows = PairPersons::new(left)?;
-    let fixed = train(Family::Fixed, left, options)?;
+    // In this order, so that another one of the rows changes no bit.
+    let fixed = train(Family::Fixed, &rows.sorted, options)?;
     let found = work(&mut Paneling::new(rows, options)?, &fixed)?;
     Ok(match &rest {
         Some(rest) => expand(&|trained| expand_trained(rest, pairs, trained), found),

@@ -32,7 +32,7 @@ pub struct Profile {
     pub open: bool,
     /// Its probability, 0.95.
     pub level: f64,
-    /// Values that were looked at, ascending, and ℓ there less ℓ at the estimate.
+    /// Values that were looked at, ascending, and ℓ there less ℓ at the estimate, over κ: −1.92 is the cut far inside.
     pub points: Vec<[f64; 2]>,
 }
 
@@ -147,8 +147,10 @@ pub(crate) fn find_profile(
     }
     let upper = if open { Some(outer) } else { path.find(best, outer, &excess)? };
     let Some(upper) = upper else { return Ok(None) };
+    // A ten-thousandth of the upper end is 0.
+    let lower = if natural(shape, lower) < 1e-4 * natural(shape, upper) { 0.0 } else { lower };
     let mut points: Vec<[f64; 2]> =
-        path.visited.iter().map(|at| [parameter(shape, at.t), at.value - top]).collect();
+        path.visited.iter().map(|at| [parameter(shape, at.t), (at.value - top) / kappa]).collect();
     points.sort_by(|a, b| a[0].total_cmp(&b[0]));
     Ok(Some(Profile {
         estimate: parameter(shape, best),

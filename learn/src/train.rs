@@ -197,7 +197,7 @@ pub fn train(model: impl Into<Model>, pairs: &Pairs, options: &Options) -> Resul
 ///     [sign * f64::from(i % 40), sign * f64::from(i % 9 - 4)]
 /// });
 /// let comparison = learn::train_all(&Pairs::new(features.collect(), 2)?, &Options::default())?;
-/// println!("{}: score test z = {}, p = {}", comparison.verdict(), comparison.score.z, comparison.score.p);
+/// println!("{}: score test z = {:?}", comparison.verdict(), comparison.score.map(|score| score.z));
 /// # assert!(comparison.fits[Family::Fixed].log_likelihood < 0.0);
 /// # Ok::<(), LearnError>(())
 /// ```
@@ -299,7 +299,13 @@ impl<'a> Training<'a> {
             return Ok(fixed.trained);
         }
         self.test_score(&fixed)?;
-        self.train_model(model, &fixed, &[])
+        if !(model.lapse && model.has_spread()) {
+            return self.train_model(model, &fixed, &[]);
+        }
+        // At its boundary it is one of those that it contains.
+        let spread = self.train_model(Model { lapse: false, ..model }, &fixed, &[])?;
+        let noise = self.train_model(Model::new(Family::Fixed).with_lapse(), &fixed, &[])?;
+        self.train_model(model, &fixed, &[&spread, &noise])
     }
 
     /// Every family alone.

@@ -286,9 +286,8 @@ impl<F: Fitted> Comparison<F> {
             return Some("not converged: do not use these figures".into());
         };
         // A family on its way to infinity, and already better than every maximum.
-        let rising: Vec<&F> = self
-            .fits
-            .values()
+        let alternatives = self.fits.values().chain([&self.lapsed[Family::Fixed], &self.curved]);
+        let rising: Vec<&F> = alternatives
             .filter(|fit| fit.status() == FitStatus::Unbounded && value(fit) > value(best) + RISING)
             .collect();
         if rising.is_empty() {

@@ -7,7 +7,7 @@
 mod pairs;
 
 use prefstrength::Family;
-use prefstrength_learn::{self as learn, Model, Options, Pairs};
+use prefstrength_learn::{self as learn, Options, Pairs};
 use std::path::PathBuf;
 use std::time::Instant;
 

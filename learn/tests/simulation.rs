@@ -8,7 +8,9 @@ mod simulate;
 
 use pairs::{TRUE_W, Truth};
 use prefstrength::{AnyStrength, Family, Strength};
-use prefstrength_learn::{self as learn, FitStatus, LikelihoodRatio, LossSums, Options, ScoreTest, Verdict};
+use prefstrength_learn::{
+    self as learn, ChoicesVerdict, FitStatus, LikelihoodRatio, LossSums, Options, ScoreTest, Verdict,
+};
 use std::fmt;
 use std::ops::Range;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -319,16 +321,17 @@ fn rejections(all: &[Tested]) -> [Share; 5] {
         by(|t| t.score.p_outer),
         by(|t| t.ratios[0].map(|lr| lr.p)),
         by(|t| t.ratios[1].map(|lr| lr.p)),
-        Share::of(all.iter().map(|t| t.verdict == Verdict::Heterogeneous)),
+        // Of the tests of a verdict, corrected for their number, any.
+        Share::of(all.iter().map(|t| t.verdict.tests.iter().any(|test| test.holm <= 0.05))),
     ]
 }
 
 /// Verdicts without a maximum, those of them where the ratio of the other family rejects, and those that did not
 /// converge.
 fn silent(all: &[Tested]) -> String {
-    let none: Vec<_> = all.iter().filter(|t| matches!(t.verdict, Verdict::NoMaximum { .. })).collect();
+    let none: Vec<_> = all.iter().filter(|t| t.verdict.choices == ChoicesVerdict::NoFit).collect();
     let rejected = none.iter().filter(|t| t.ratios.iter().flatten().any(|lr| lr.p <= 0.05)).count();
-    let short = all.iter().filter(|t| t.verdict == Verdict::NotConverged).count();
+    let short = none.iter().filter(|t| t.verdict.choices_text().contains("not converged")).count();
     format!("{}, {rejected}, {short}", none.len())
 }
 

@@ -115,9 +115,10 @@ impl<'a, T: Real> Weighted<'a, T> {
     /// ```
     /// use prefstrength::Family;
     /// use prefstrength_learn::{self as learn, LearnError, Options, Weighted};
-    /// let margins: Vec<f64> = (0..400).map(|i| f64::from(i % 9) + 0.5).enumerate().map(|(i, d)| if i % 3 > 0 { d } else { -d }).collect();
+    /// let margins: Vec<f64> = (0..400).map(|i| (f64::from(i % 9) + 0.5) * if i % 3 > 0 { 1.0 } else { -1.0 }).collect();
     /// let groups: Vec<u32> = (0..400).map(|i| i / 20).collect();
-    /// let fit = learn::fit(Family::Fixed, Weighted::equally(&margins).with_groups(&groups)?, &Options::default())?;
+    /// let source = Weighted::equally(&margins).with_groups(&groups)?;
+    /// let fit = learn::fit(Family::Fixed, source, &Options::default())?;
     /// assert!(fit.robust.ln_mean.is_some() && fit.robust_units == Some(20)); // by group
     /// # Ok::<(), LearnError>(())
     /// ```

@@ -13,8 +13,9 @@ const STEP: f64 = 1e-4;
 /// A table of p(β) moves far in one step only where nothing is at stake: at most e⁴-fold.
 const LARGEST_STEP: f64 = 4.0;
 
-/// Σ w nll + ½v/τ² in (ln u, ln γ, r, s), mean = u cosh s: margins are pairs of one feature with E\[β\] for its weight,
-/// and a weight that is positive is an unknown by its logarithm.
+/// Σ w nll + ½v/τ² in (ln u, ln γ, r, s), mean = u^γ cosh s: margins are pairs of one feature with the weight u, which is
+/// E\[β\] but for a curvature, and a weight that is positive is an unknown by its logarithm. The power is one of uD, so
+/// that the unit of D does not matter.
 pub(crate) struct MarginLoss<'a, M> {
     pub(crate) data: &'a mut Scanned<M>,
     pub(crate) model: Model,
@@ -25,9 +26,10 @@ pub(crate) struct MarginLoss<'a, M> {
     pub(crate) held: Option<HeldHessian>,
 }
 
-/// p(β) at (ln u, s), if the family holds it.
-pub(crate) fn strength_at(family: Family, [ln_u, s]: [f64; 2]) -> Option<AnyStrength> {
-    AnyStrength::from_mean_v(family, ln_u.exp() * s.cosh(), s.sinh().powi(2)).ok()
+/// p(β) at a point, if the family holds it.
+pub(crate) fn strength_at(family: Family, y: &[f64]) -> Option<AnyStrength> {
+    let (ln_u, gamma, s) = (y[0], y[1 + CURVATURE].exp(), y[1 + SPREAD]);
+    AnyStrength::from_mean_v(family, (gamma * ln_u).exp() * s.cosh(), s.sinh().powi(2)).ok()
 }
 
 /// A model at ln γ and r.
@@ -40,26 +42,24 @@ impl<M: Margins> MarginLoss<'_, M> {
     /// Several points in one pass; `None` if one of them is beyond the family.
     fn evaluate_all(&mut self, points: &[Vec<f64>]) -> Result<Option<Vec<Point>>, LearnError> {
         let family = self.model.family;
-        let curve = |y: &Vec<f64>| {
-            curve_at(strength_at(family, [y[0], y[1 + SPREAD]])?, y[1 + CURVATURE], y[1 + LAPSE])
-        };
+        let curve = |y: &Vec<f64>| curve_at(strength_at(family, y)?, y[1 + CURVATURE], y[1 + LAPSE]);
         let Some(curves) = points.iter().map(curve).collect::<Option<Vec<_>>>() else { return Ok(None) };
         let sums = self.data.sum_losses(&curves, self.model.curvature)?;
         Ok(Some(points.iter().zip(&sums).map(|(y, sums)| self.point(y.clone(), sums)).collect()))
     }
 
-    /// The chain rule: ln mean = ln u + ln cosh s, v = sinh² s, ε = ½ tanh² r.
+    /// The chain rule: ln mean = γ ln u + ln cosh s, v = sinh² s, ε = ½ tanh² r.
     fn point(&self, y: Vec<f64>, sums: &CurveSums) -> Point {
-        let (r, s) = (y[1 + LAPSE], y[1 + SPREAD]);
+        let (gamma, r, s) = (y[1 + CURVATURE].exp(), y[1 + LAPSE], y[1 + SPREAD]);
         let [d_ln_mean, d_v] = sums.losses.d_params;
         let d_v = d_v + 0.5 * self.prior;
         let along = [
-            sums.d_curvature,
+            sums.d_curvature + gamma * y[0] * d_ln_mean,
             d_epsilon(r) * sums.losses.d_lapse[0],
             d_ln_mean * s.tanh() + d_v * (2.0 * s).sinh(),
         ];
         let shapes = self.model.shapes();
-        let mut gradient = vec![d_ln_mean];
+        let mut gradient = vec![gamma * d_ln_mean];
         gradient.extend((0..SHAPES).map(|k| if shapes[k] { along[k] } else { 0.0 }));
         let value = sums.losses.nll + 0.5 * self.prior * s.sinh().powi(2);
         Point { y, nll: sums.losses.nll, value, gradient, d_v }

@@ -23,7 +23,7 @@ use prefstrength::Lapse;
 /// // Nineteen of twenty choices go with the margin, whatever its size: a spread, says the test at plain DPO.
 /// let margins: Vec<f64> = (0..4000).map(|i| f64::from(i % 37 + 1) * if i % 20 > 0 { 0.2 } else { -0.2 }).collect();
 /// let fixed = learn::heterogeneity(&margins[..], &Options::default())?;
-/// assert!(fixed.score.z > 5.0);
+/// assert!(fixed.score.is_some_and(|score| score.z > 5.0));
 /// // At a lapse of 5 % with steep choices nothing is left of it.
 /// let lapse = Choices::of_margins(&margins, None, 20.0)?;
 /// let beyond = lapse.test_spread_beyond_lapse(0.05)?;

@@ -101,10 +101,13 @@ fn calibration_of_little() {
     assert_eq!((bins.len(), bins[0].observed, bins[0].size, bins[0].interval[1]), (1, 1.0, 1e308, 1.0));
     assert!((bins[0].interval[0] - 0.2065).abs() < 1e-4, "{:?}", bins[0].interval);
     assert!(one.error(1, 10).is_nan());
-    assert_eq!(Calibration::measure(&[], &[1.0, f64::NAN][..]).unwrap_err(), LearnError::Margin { index: 1 });
+    assert_eq!(
+        Calibration::measure::<AnyStrength>(&[], &[1.0, f64::NAN][..]).unwrap_err(),
+        LearnError::Margin { index: 1 }
+    );
     // Wilson's interval of 15 of 20, as in the textbooks.
     let margins: Vec<f64> = (0..20).map(|i| if i < 15 { 1.0 } else { -1.0 }).collect();
-    let [low, high] = Calibration::measure(&[], &margins[..]).unwrap().bins(3)[0].interval;
+    let [low, high] = Calibration::measure::<AnyStrength>(&[], &margins[..]).unwrap().bins(3)[0].interval;
     assert!((low - 0.5313).abs() < 1e-4 && (high - 0.8881).abs() < 1e-4, "{low} {high}");
 }
 

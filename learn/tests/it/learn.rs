@@ -2,10 +2,11 @@
 //! there is nothing to find.
 use crate::simulate::margins as simulate;
 use prefstrength::batch::{Batch, BatchError, Rows};
+use prefstrength::math::normal_cdf;
 use prefstrength::{AnyStrength, Coordinates, Family, Gamma, LogNormal, Strength};
 use prefstrength_learn::{
-    self as learn, ChunkSink, Fit, FitStatus, Fitted, LearnError, LossSums, Margins, Options, StrengthParams,
-    Verdict, Weighted,
+    self as learn, Choices, ChoicesVerdict, ChunkSink, Fit, FitStatus, Fitted, LearnError, LossSums, Margins,
+    Options, StrengthParams, Weighted,
 };
 use proptest::prelude::*;
 use rand_chacha::ChaCha8Rng;
@@ -318,7 +319,7 @@ fn homogeneous_margins_collapse() {
             }
             assert!(report.likelihood_ratio(family).unwrap().p > 0.02);
         }
-        assert!(!matches!(report.verdict(), Verdict::Heterogeneous), "{seed}: {report:?}");
+        assert_eq!(report.verdict().choices, ChoicesVerdict::Plain, "{seed}: {report:?}");
         assert_eq!(report.best_by_bic(), Some(Family::Fixed));
     }
     assert!((2..=10).contains(&boundaries), "{boundaries} of 12");
@@ -338,26 +339,35 @@ fn stationary(fit: &Fit, margins: &[f64]) {
 fn spreads_are_recovered() {
     let v = 1.0_f64.exp_m1(); // σ = 1
     for (family, truth) in [(Family::Gamma, 1.44), (Family::LogNormal, v)] {
+        let mut strengths = 0;
         for seed in 20..26 {
             let margins = simulate(&beta(family, 0.8, truth), 20_000, seed);
-            let report = learn::heterogeneity(&margins[..], &Options::default()).unwrap();
-            let fit = &report.fits[family];
+            let fit = &fit(family, &margins).unwrap();
+            let fixed = self::fit(Family::Fixed, &margins).unwrap();
             assert_eq!(fit.status, FitStatus::Interior);
             let (m, c) = (fit.errors.ln_mean.unwrap(), fit.errors.cv.unwrap());
             let z = [(fit.strength.mean() / 0.8).ln() / m, (fit.strength.cv() - truth.sqrt()) / c];
             println!(
-                "{family} seed {seed}: mean {:.4} (s.e. ln {m:.4}), cv {:.4} ± {c:.4}, z {z:.2?}, score z {:.2}, LR {:.1}",
+                "{family} seed {seed}: mean {:.4} (s.e. ln {m:.4}), cv {:.4} ± {c:.4}, z {z:.2?}, LR {:.1}",
                 fit.strength.mean(),
                 fit.strength.cv(),
-                report.score.unwrap().z,
-                report.likelihood_ratio(family).unwrap().statistic
+                2.0 * (fit.log_likelihood - fixed.log_likelihood)
             );
             assert!(z.iter().all(|z| z.abs() < 2.5), "{family}, seed {seed}: {z:?}");
             assert!(m < 0.1 && c < 0.2);
             stationary(fit, &margins);
-            assert_eq!(report.verdict(), Verdict::Heterogeneous);
-            assert!(report.score.unwrap().z > 5.0 && report.score.unwrap().z_outer.is_some_and(|z| z > 3.0));
+            let choices = Choices::of_margins(&margins, None, fixed.strength.mean()).unwrap();
+            let score = choices.test_spread_beyond_lapse(0.0).unwrap().unwrap();
+            assert!(score.z > 5.0 && score.z_outer.is_some_and(|z| z > 3.0));
+            // What is behind it costs all models.
+            if seed < 23 {
+                let verdict = learn::heterogeneity(&margins[..], &Options::default()).unwrap().verdict();
+                let strength = verdict.choices == ChoicesVerdict::Strength;
+                assert!(strength || verdict.choices == ChoicesVerdict::CannotTell, "{verdict}");
+                strengths += u32::from(strength);
+            }
         }
+        assert!(strengths > 0, "{family}");
     }
 }
 
@@ -565,16 +575,28 @@ fn a_step_function_is_no_fit() {
         assert_eq!(fit.errors, learn::StandardErrors::default());
     }
     let report = learn::heterogeneity(&margins[..], &Options::default()).unwrap();
-    assert_eq!(report.verdict(), Verdict::NoMaximum { families: SPREADS.to_vec(), max_cv: 5.0 });
+    // One in five goes the other way, and that has a maximum.
+    let (verdict, noise) = (report.verdict(), &report.lapsed[Family::Fixed]);
+    assert!((noise.lapse - 0.2).abs() < 3.0 * noise.errors.lapse.unwrap(), "{noise:?}");
+    assert_eq!(verdict.choices, ChoicesVerdict::Noise, "{verdict}");
     assert!(report.likelihood_ratio(Family::Gamma).is_none());
+    // Where a spread beyond the cap explains more than anything below it, there is no fit.
+    let wide = simulate(&beta(Family::Gamma, 2.0, 16.0), 4000, 62);
+    let report = learn::heterogeneity(&wide[..], &Options { max_cv: 0.5, ..Options::default() }).unwrap();
+    let verdict = report.verdict();
+    assert!(report.fits.values().skip(1).all(|fit| fit.status == FitStatus::Unbounded), "{report:?}");
+    println!("{verdict:?}");
     let names = SPREADS.map(|family| family.to_string()).join(", ");
-    assert!(report.verdict().to_string().contains(&format!("no finite maximum ({names})")));
+    assert_eq!(verdict.choices, ChoicesVerdict::NoFit, "{verdict}");
+    assert!(verdict.to_string().contains(&format!("no finite maximum ({names})")), "{verdict}");
+    assert!(!verdict.is_fit() && verdict.to_string().contains("cv = 0.5"));
     // Stopped short is said, too.
     let margins = simulate(&beta(Family::Gamma, 0.8, 1.0), 3000, 61);
     let options = Options { max_iterations: 1, ..Options::default() };
     let fit = learn::fit(Family::Gamma, &margins[..], &options).unwrap();
     assert!(fit.status == FitStatus::NotConverged && fit.bic().is_none());
-    assert_eq!(learn::heterogeneity(&margins[..], &options).unwrap().verdict(), Verdict::NotConverged);
+    let verdict = learn::heterogeneity(&margins[..], &options).unwrap().verdict();
+    assert!(verdict.choices == ChoicesVerdict::NoFit && verdict.to_string().contains("not converged"));
 }
 
 /// The score test against its definition by the scalar kernels.
@@ -631,14 +653,16 @@ fn rand_free_p(x: f64) -> f64 {
 fn rejections(truth: &AnyStrength, seeds: std::ops::Range<u64>) -> [f64; 4] {
     let (mut counts, n) = ([0; 4], seeds.end - seeds.start);
     for seed in seeds {
-        let report = learn::heterogeneity(&simulate(truth, 500, seed)[..], &Options::default()).unwrap();
-        let ratio = |family| report.likelihood_ratio(family).map_or(1.0, |lr| lr.p);
-        let p = [
-            report.score.unwrap().p,
-            report.score.unwrap().p_outer.unwrap_or(1.0),
-            ratio(Family::Gamma),
-            ratio(Family::LogNormal),
-        ];
+        let margins = simulate(truth, 500, seed);
+        let fixed = fit(Family::Fixed, &margins).unwrap();
+        let choices = Choices::of_margins(&margins, None, fixed.strength.mean()).unwrap();
+        let score = choices.test_spread_beyond_lapse(0.0).unwrap().unwrap();
+        let ratio = |family| {
+            let fit = fit(family, &margins).unwrap();
+            let root = (2.0 * (fit.log_likelihood - fixed.log_likelihood)).max(0.0).sqrt();
+            if fit.is_maximum() && root > 0.0 { normal_cdf(-root) } else { 1.0 }
+        };
+        let p = [score.p, score.p_outer.unwrap_or(1.0), ratio(Family::Gamma), ratio(Family::LogNormal)];
         for (count, p) in counts.iter_mut().zip(p) {
             *count += u32::from(p < 0.05);
         }
@@ -717,7 +741,8 @@ proptest! {
         margins.retain(|d| raw || d.is_finite());
         margins.extend(exponents.iter().map(|&(e, s)| if s { 10f64.powf(e) } else { -(10f64.powf(e)) }));
         margins.extend(&few);
-        for options in [Options::default(), Options { max_cv: 100.0, max_iterations: 20, ..Options::default() }] {
+        let all = [Options::default(), Options { max_cv: 100.0, max_iterations: 20, ..Options::default() }];
+        for (i, options) in all.into_iter().enumerate() {
             for family in Family::ALL {
                 let weighted = Weighted::new(&margins, &weights[..margins.len()]).unwrap();
                 if let Ok(fit) = learn::fit(family, weighted, &options) {
@@ -726,10 +751,16 @@ proptest! {
                     prop_assert!(!fit.is_maximum() || fit.gradient <= 1e-3, "{fit:?}");
                 }
             }
+            // All models cost four times as much.
+            if usize::from(raw) != i {
+                continue;
+            }
             if let Ok(report) = learn::heterogeneity(&margins[..], &options) {
                 prop_assert!(report.score.is_none_or(|s| !s.z.is_nan() && (0.0..=1.0).contains(&s.p)), "{report:?}");
+                let text = report.verdict().to_string();
+                prop_assert!(!text.contains("NaN") && !text.contains("inf"), "{text}");
             }
-            let _ = LossSums::evaluate(&AnyStrength::from_mean_v(Family::Gamma, 1.0, 1.0).unwrap(), &margins[..]);
         }
+        let _ = LossSums::evaluate(&AnyStrength::from_mean_v(Family::Gamma, 1.0, 1.0).unwrap(), &margins[..]);
     }
 }

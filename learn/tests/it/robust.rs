@@ -3,8 +3,8 @@
 use crate::pairs::{Truth, simulate};
 use prefstrength::{AnyStrength, Family, Strength};
 use prefstrength_learn::{
-    self as learn, Comparison, Extremes, Fit, FitStatus, LearnError, Options, Pairs, Separated, Trained,
-    Verdict, Weighted,
+    self as learn, ChoicesVerdict, Comparison, Extremes, Fit, FitStatus, LearnError, Options, Pairs,
+    Separated, Trained, Weighted,
 };
 
 const SPREADS: [Family; 3] = [Family::Gamma, Family::LogNormal, Family::InverseGaussian];
@@ -81,7 +81,11 @@ fn a_spread_goes_on_where_plain_dpo_is_a_coin() {
     assert_eq!((fixed.status, fixed.strength.mean(), report.score), (FitStatus::MeanZero, 0.0, None));
     near(fixed.log_likelihood, -161.0 * 2.0_f64.ln(), 1e-14);
     let gamma = report.fits[Family::Gamma];
-    assert_eq!((gamma.status, report.verdict()), (FitStatus::Interior, Verdict::Heterogeneous));
+    assert_eq!(gamma.status, FitStatus::Interior);
+    // One in twenty of the largest is on the other side, and so is one far beyond them: flipped labels.
+    println!("{}", report.verdict());
+    assert_eq!(report.verdict().choices, ChoicesVerdict::Noise);
+    assert!(report.lapsed[Family::Fixed].log_likelihood > gamma.log_likelihood);
     near(gamma.log_likelihood, -78.37409, 1e-7);
     near(gamma.strength.mean(), 1.86228, 1e-5);
     near(gamma.strength.cv(), 1.76120, 1e-5);
@@ -164,7 +168,7 @@ fn a_sure_margin_changes_nothing() {
                 near(fit.errors.ln_mean.unwrap(), truth.errors.ln_mean.unwrap(), 1e-5);
             }
             near(report.score.unwrap().z, alone.score.unwrap().z, 1e-6);
-            assert_eq!(report.verdict(), alone.verdict());
+            assert_eq!(report.verdict().choices, alone.verdict().choices);
             if margins.iter().any(|d| *d > 1e100) {
                 continue;
             }
@@ -237,7 +241,7 @@ fn assert_same(whole: &Comparison<Trained>, rest: &Comparison<Trained>, pairs: &
         let kept = first..first + of_rest.w.len();
         assert_eq!(fit.w[kept.clone()], of_rest.w);
         assert_eq!((fit.log_likelihood, fit.strength), (of_rest.log_likelihood, of_rest.strength));
-        assert_eq!((fit.status, fit.errors.cv_robust), (of_rest.status, of_rest.errors.cv_robust));
+        assert_eq!((fit.status, fit.robust.cv), (of_rest.status, of_rest.robust.cv));
         assert_eq!(fit.errors.w.as_ref().map(|e| &e[kept.clone()]), of_rest.errors.w.as_deref());
         let infinite = fit.errors.w.iter().flatten().filter(|e| **e == f64::INFINITY).count();
         assert_eq!(infinite, if fit.errors.w.is_some() { fit.separated.len() } else { 0 });
