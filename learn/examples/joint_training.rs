@@ -25,7 +25,7 @@ mod pairs;
 
 use pairs::{TRUE_W, Truth};
 use prefstrength::Family;
-use prefstrength_learn::{self as learn, Comparison, FitStatus, Options, Pairs, Trained};
+use prefstrength_learn::{self as learn, Comparison, FitStatus, Fitted, Options, Pairs, Trained};
 use std::fs::File;
 use std::io::{self, BufReader, Write};
 use std::path::PathBuf;

@@ -3,7 +3,7 @@
 use crate::cholesky::{Cholesky, add_scaled, dot};
 use crate::error::LearnError;
 use crate::model::SHAPES;
-use crate::objective::point::{CURVATURE, HeldHessian, LAPSE, Objective, Point, SPREAD, pick};
+use crate::objective::point::{CURVATURE, HeldHessian, LAPSE, Objective, Point, pick};
 use crate::status::FitStatus;
 
 /// What the last step may still move, for every unit of the gradient norm that is aimed at.
@@ -369,6 +369,5 @@ fn propose(
         // Everything is even in r and s.
         y[d + k] = if k == CURVATURE { moved } else { moved.abs() };
     }
-    debug_assert!(SPREAD + 1 == SHAPES);
     Some(y)
 }

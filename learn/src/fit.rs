@@ -262,6 +262,7 @@ pub fn heterogeneity(margins: impl Margins, options: &Options) -> Result<Compari
 }
 
 /// Margins one by one, for score tests, at a mean.
+#[allow(clippy::type_complexity, reason = "a source of rows for score tests, which has no shorter name")]
 fn margin_rows<'a, M: Margins>(
     data: &'a mut Scanned<M>,
     mean: f64,

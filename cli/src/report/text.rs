@@ -514,7 +514,8 @@ fn of_people(people: &PeopleSummary) -> String {
         let more = if z.len() > FEATURES { ", …" } else { "" };
         let said = format!(
             "between, by feature (tastes differ where z is above {:.1}, that of the scale): {}{more}",
-            tests.between.z,
+            // A scale that does not differ is beaten by nothing that chance beats.
+            tests.between.z.max(1.645),
             shown.join(", ")
         );
         text.push_str(&wrap("  ", &said));

@@ -516,7 +516,7 @@ fn people_do_not_depend_on_the_way_of_asking() {
     let masked = Pairs::new(features, 1).unwrap().with_groups(groups).unwrap();
     assert_same_people(&compare_people(&masked.with_weights(weights).unwrap()), &people, 1e-9);
     // Every other person twice.
-    let twice = |i: usize| i / 8 % 2 == 0;
+    let twice = |i: usize| (i / 8).is_multiple_of(2);
     let weights = (0..n).map(|i| if twice(i) { 2.0 } else { 1.0 }).collect();
     let weighted = compare_people(&pairs.clone().with_weights(weights).unwrap());
     let again = (0..n).filter(|&i| twice(i));
