@@ -282,7 +282,11 @@ impl<F: Fitted> Comparison<F> {
     /// Why there is no fit, if there is none.
     fn no_fit(&self, ranked: &[(&F, Rival)]) -> Option<String> {
         let value = |fit: &F| fit.log_likelihood() - fit.penalty();
-        let Some((best, _)) = ranked.first() else {
+        let stuck = |fit: &F| fit.status() == FitStatus::NotConverged;
+        let spreads = || self.fits.values().filter(|fit| fit.model().has_spread());
+        let no_spread = spreads().any(stuck) && !spreads().any(F::is_maximum);
+        let best = ranked.first().filter(|_| !stuck(&self.fits[Family::Fixed]) && !no_spread);
+        let Some((best, _)) = best else {
             return Some("not converged: do not use these figures".into());
         };
         // A family on its way to infinity, and already better than every maximum.

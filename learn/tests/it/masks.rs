@@ -215,7 +215,7 @@ fn strength_params_restart_with_the_same_bits() {
 #[test]
 fn a_prior_bounds_the_spread_of_margins_as_of_pairs() {
     let margins: Vec<f64> =
-        (0..4000).map(|i| f64::from(i % 40 + 1) * if i % 4 < 3 { 0.2 } else { -0.2 }).collect();
+        (0..1200).map(|i| f64::from(i % 40 + 1) * if i % 4 < 3 { 0.2 } else { -0.2 }).collect();
     let options = Options { prior_cv: Some(0.2), ..Options::default() };
     let comparison = learn::heterogeneity(&margins[..], &options).unwrap();
     for family in [Family::Gamma, Family::LogNormal, Family::InverseGaussian] {

@@ -128,13 +128,13 @@ fn what_contains_a_model_is_as_likely() {
     let mut statuses = Vec::new();
     for (truth, n) in [
         (control, 60),
-        (control, 1500),
-        (Truth { flips: 0.1, ..control }, 1500),
-        (Truth { flips: 0.05, ..Truth::spread(3.0, Family::Gamma, 0.8) }, 1500),
-        (Truth::spread(0.5, Family::Gamma, 1.0), 800),
-        (Truth { curvature: 0.6, ..control }, 1500),
-        (Truth { intercept: 1.5, ..control }, 1500),
-        (Truth { junk: 0.05, ..control }, 800),
+        (control, 700),
+        (Truth { flips: 0.1, ..control }, 700),
+        (Truth { flips: 0.05, ..Truth::spread(3.0, Family::Gamma, 0.8) }, 700),
+        (Truth::spread(0.5, Family::Gamma, 1.0), 500),
+        (Truth { curvature: 0.6, ..control }, 700),
+        (Truth { intercept: 1.5, ..control }, 700),
+        (Truth { junk: 0.05, ..control }, 500),
     ] {
         let margins = truth.margins(n, 7);
         let report = compare(&margins[..]);
@@ -215,7 +215,9 @@ fn margins_are_pairs_of_one_feature() {
         all(&a).into_iter().zip(all(&b)).for_each(|(a, b)| assert_margins_are_pairs(b, a));
         let (z, y) = (a.score.unwrap(), b.score.unwrap());
         near("score", z.z, y.z, 1e-5);
-        near("outer", z.z_outer.unwrap(), y.z_outer.unwrap(), 1e-5);
+        // Of single choices there are two ways to take the nuisance out of squares: that of margins takes it from them.
+        let wide = if grouped { 1e-5 } else { 0.1 };
+        near("outer", z.z_outer.unwrap(), y.z_outer.unwrap(), wide);
         near("beyond", a.beyond_noise.unwrap().z, b.beyond_noise.unwrap().z, 1e-4);
         near("dependence", a.dependence, b.dependence, 1e-5);
         assert!(grouped == (a.dependence > 1.0) && grouped == a.people.is_some());
@@ -359,7 +361,7 @@ fn maximise(low: f64, high: f64, mut f: impl FnMut(f64) -> f64) -> [f64; 2] {
     let inner = |low: f64, high: f64| [high - share * (high - low), low + share * (high - low)];
     let [mut a, mut b] = inner(low, high);
     let (mut at_a, mut at_b) = (f(a), f(b));
-    while high - low > 1e-6 {
+    while high - low > 1e-5 {
         if at_a > at_b {
             (high, b, at_b) = (b, a, at_a);
             a = inner(low, high)[0];
@@ -732,7 +734,7 @@ fn ends_of_profiles_have_their_likelihood_ratio() {
         near("cv", of_cv.estimate, best.strength.cv(), 1e-9);
         let mean = report.fits[Family::Fixed].strength.mean();
         let over_mean =
-            |f: &dyn Fn(f64) -> f64| maximise(mean.ln() - 1.0, mean.ln() + 2.5, |m| f(m.exp()))[1];
+            |f: &dyn Fn(f64) -> f64| maximise(mean.ln() - 1.0, mean.ln() + 8.0, |m| f(m.exp()))[1];
         let sum = |f: &dyn Fn(f64) -> f64| margins.iter().map(|&d| f(d)).sum::<f64>();
         let at = |cv: f64| {
             over_mean(&|mean| {
@@ -855,7 +857,7 @@ fn comparisons_can_be_stored() {
     assert_eq!(back(&verdict), verdict);
     assert!(verdict.people_text().is_some());
     let text = serde_json::to_string(&verdict).unwrap();
-    assert!(text.contains(r#""people":"differ""#), "{text}");
+    assert!(text.contains(r#""choices":"cannot_tell","people":""#), "{text}");
     for model in models() {
         assert_eq!(back(&model), model);
     }

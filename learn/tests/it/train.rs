@@ -3,7 +3,8 @@
 use crate::pairs::{TRUE_W, Truth, simulate};
 use prefstrength::{AnyStrength, Family, Strength};
 use prefstrength_learn::{
-    self as learn, ChoicesVerdict, Comparison, FitStatus, Fitted, LearnError, Options, Pairs, Trained,
+    self as learn, Choices, ChoicesVerdict, Comparison, FitStatus, Fitted, LearnError, Options, Pairs,
+    Trained,
 };
 use proptest::prelude::*;
 
@@ -284,15 +285,16 @@ fn robust_errors_count_groups() {
 /// Three of four, however large the margin: the likelihood rises with the spread, until something bounds it.
 #[test]
 fn no_finite_maximum_is_said_and_can_be_bounded() {
-    let numbers = (0..3000).flat_map(|i| {
+    let numbers = (0..1260).flat_map(|i| {
         let sign = if i % 4 < 3 { 1.0 } else { -1.0 };
         [sign * f64::from(i % 30 + 1) / 10.0, sign * f64::from(i % 7 - 3)]
     });
     let pairs = Pairs::new(numbers.collect(), 2).unwrap();
     let report = all(&pairs);
-    println!("{:?}", report.verdict());
+    let verdict = report.verdict();
+    assert_eq!(verdict.choices, ChoicesVerdict::NoFit, "{verdict}");
     let names = SPREADS.map(|family| family.to_string()).join(", ");
-    assert!(report.verdict().to_string().contains(&format!("no finite maximum ({names})")));
+    assert!(verdict.to_string().contains(&format!("no finite maximum ({names})")), "{verdict}");
     assert_eq!(report.likelihood_ratio(Family::Gamma), None);
     assert_eq!(report.fits[Family::Gamma].aic(), None);
     for family in SPREADS {
@@ -449,7 +451,7 @@ fn cross_validation_prefers_what_is_true() {
         let fixed = &held_out.families[Family::Fixed];
         assert_eq!((fixed.gain, fixed.gain_error), (0.0, 0.0));
         // In and out of the sample differ by about the number of parameters.
-        let inside = all(&pairs).fits[Family::Fixed].log_likelihood;
+        let inside = learn::train(Family::Fixed, &pairs, &Options::default()).unwrap().log_likelihood;
         assert!((1.0..20.0).contains(&(inside - fixed.log_likelihood)), "{inside} {fixed:?}");
         let gamma = &held_out.families[Family::Gamma];
         assert!((gamma.gain - (gamma.log_likelihood - fixed.log_likelihood)).abs() < 1e-8);
@@ -479,7 +481,7 @@ fn cross_validation_keeps_groups_together() {
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig { cases: 48, failure_persistence: None, ..ProptestConfig::default() })]
+    #![proptest_config(ProptestConfig { cases: 20, failure_persistence: None, ..ProptestConfig::default() })]
 
     /// Whatever the features: an answer without NaN, or a reason.
     #[test]
@@ -528,9 +530,9 @@ proptest! {
 /// At a maximum the scores of one group add up to 0: that is no standard error of 0.
 #[test]
 fn few_groups_have_no_robust_error() {
-    let pairs = simulate(Truth::Gamma { cv: 1.0 }, PAIRS, 10).unwrap();
+    let pairs = simulate(Truth::Gamma { cv: 1.0 }, 1000, 10).unwrap();
     for groups in [1, 2, 9, 10] {
-        let grouped = pairs.clone().with_groups((0..PAIRS as u32).map(|i| i % groups).collect()).unwrap();
+        let grouped = pairs.clone().with_groups((0..1000).map(|i| i % groups).collect()).unwrap();
         let report = learn::train_all(&grouped, &Options::default()).unwrap();
         assert_eq!(report.fits[Family::Gamma].robust.cv.is_some(), groups >= 10);
         assert_eq!(report.score.unwrap().z_outer.is_some(), groups >= 10);
@@ -543,7 +545,10 @@ fn a_ridge_leaves_the_score_test_alone() {
     for (truth, seed) in [(Truth::Point, 3), (Truth::Gamma { cv: 1.0 }, 4)] {
         let pairs = simulate(truth, 2000, seed).unwrap();
         let z = |ridge: f64| {
-            learn::train_all(&pairs, &Options { ridge, ..Options::default() }).unwrap().score.unwrap().z
+            let options = Options { ridge, ..Options::default() };
+            let w = learn::train(Family::Fixed, &pairs, &options).unwrap().w;
+            let choices = Choices::of_pairs(&pairs, &w).unwrap().with_ridge(ridge).unwrap();
+            choices.test_spread_beyond_lapse(0.0).unwrap().unwrap().z
         };
         let plain = z(0.0);
         for ridge in [1.0, 10.0, 100.0] {
@@ -551,5 +556,7 @@ fn a_ridge_leaves_the_score_test_alone() {
             println!("{ridge}: {z} {plain}");
             assert!((z - plain).abs() < 0.3);
         }
+        let report = learn::train_all(&pairs, &Options { ridge: 10.0, ..Options::default() }).unwrap();
+        assert!((report.score.unwrap().z - z(10.0)).abs() < 1e-6);
     }
 }
