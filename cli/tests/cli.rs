@@ -340,7 +340,8 @@ fn pictures_appear_whole() {
 fn no_maximum_has_a_status() {
     let place = Place::new();
     let row = |i: i32| {
-        let [u, w] = [0.618_033_988_9, 0.754_877_666_2].map(|step| (f64::from(i) * step).fract());
+        let [u, w] = [(0.618_033_988_9, 0.0), (0.754_877_666_2, 0.5)]
+            .map(|(step, from)| (f64::from(i) * step + from).fract());
         let size = 10.0_f64.powf(8.0 * w - 2.0);
         format!("{}\n", if u < 0.5 * (size / 0.01).powf(-0.06) { -size } else { size })
     };
@@ -409,12 +410,12 @@ fn a_policy_is_trained_with_its_spread() {
     assert_eq!(report["predicts"], "better");
     assert_eq!(report["groups"]["groups"].as_array().unwrap().len(), 50);
     assert!(names(&place.path("pictures")).contains(&"calibration_fixed.svg".to_owned()));
-    let text = place.text("train pairs.csv --features f3,f1");
+    let text = place.text("train pairs.csv --features f3,f1 --panel=off");
     contains(&text, &["8000 pairs", "policy, margin = w·f", "f3", "50 groups"]);
     assert!(!text.contains("f2"));
     // Groups are left out when asked for under another name.
     contains(&place.refused("train pairs.csv --group who"), &["no column `who`"]);
-    let bounded = place.json("train pairs.csv --ridge 50 --prior-cv 0.5");
+    let bounded = place.json("train pairs.csv --ridge 50 --prior-cv 0.5 --panel=off");
     assert!(number(&family(&bounded, "Gamma")["cv"]) < number(&gamma["cv"]));
     assert_eq!(number(&bounded["penalties"]["ridge"]), 50.0);
 }

@@ -13,8 +13,8 @@ use crate::report::{
 use clap::Args;
 use prefstrength::Family;
 use prefstrength_learn::{
-    self as learn, ByGroup, Choices, Fitted, LearnError, Model, Options, Pairs, TotalWeight, Trained,
-    Weighted, limits,
+    self as learn, ByGroup, Choices, Fitted, LearnError, Options, Pairs, TotalWeight, Trained, Weighted,
+    limits,
 };
 use std::path::PathBuf;
 use std::process::ExitCode;
@@ -278,10 +278,10 @@ pub(super) fn report_pairs(
             None => calibrate(&curve, &margins[..], common.bins),
         }
         .map_err(failed)?;
-        if fit.model == Model::new(described_by) {
+        if fit.model == summary.main {
             summary.sizes = sizes;
         }
-        if fit.model == Model::new(described_by) && common.svg.is_some() {
+        if fit.model == summary.main && common.svg.is_some() {
             against = Some(alternatives(&pairs, &margins, options, here).map_err(failed)?);
         }
         summary.calibration.push(calibrated);

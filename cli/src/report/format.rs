@@ -42,7 +42,7 @@ pub(crate) fn count(n: usize, one: &str, many: &str) -> String {
 }
 
 /// In lines of at most [`WIDTH`] places behind a mark, the others below the first one's text. What belongs to a number
-/// stays with it.
+/// stays with it, and what a no-break space joins; that is written as a space.
 pub(crate) fn wrap(mark: &str, text: &str) -> String {
     let mut words: Vec<String> = Vec::new();
     let mut open = false;
@@ -73,7 +73,7 @@ pub(crate) fn wrap(mark: &str, text: &str) -> String {
         line.push_str(&word);
         empty = false;
     }
-    lines + line.trim_end() + "\n"
+    (lines + line.trim_end() + "\n").replace('\u{a0}', " ")
 }
 
 pub(crate) fn percent(p: f64) -> String {
@@ -160,7 +160,7 @@ mod tests {
         assert!(!wrapped.contains("±\n") && !wrapped.contains("=\n") && wrapped.ends_with("z = 2.2;\n"));
         let flat: Vec<&str> = wrapped.trim_start_matches("  => ").split_whitespace().collect();
         assert_eq!(flat, text.split_whitespace().collect::<Vec<_>>());
-        assert_eq!(wrap("  ", "12 %"), "  12 %\n");
+        assert_eq!(wrap("  ", "12 %, f1\u{a0}2"), "  12 %, f1 2\n");
         assert_eq!((equals(0.0).as_str(), equals(0.5).as_str()), ("p < 1e-300", "p = 0.5000"));
     }
 

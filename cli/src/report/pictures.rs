@@ -70,13 +70,10 @@ pub(crate) fn draw(summary: &Summary) -> Vec<(String, String)> {
         pictures.push(("profile_noise.svg".to_owned(), picture));
     }
     // The strengths of persons say what groups.svg would, and better.
-    match (&summary.people, &summary.groups) {
-        (Some(people), _) if people.panel.is_some() => {
-            pictures
-                .extend(people.panel.as_ref().map(|panel| ("people.svg".to_owned(), forest(panel, &about))));
-        }
-        (_, Some(groups)) => pictures.push(("groups.svg".to_owned(), of_groups(groups, &about))),
-        (_, None) => {}
+    match (summary.spread_panel(), &summary.groups) {
+        (Some(panel), _) => pictures.push(("people.svg".to_owned(), forest(panel, &about))),
+        (None, Some(groups)) => pictures.push(("groups.svg".to_owned(), of_groups(groups, &about))),
+        (None, None) => {}
     }
     pictures
 }
@@ -236,7 +233,8 @@ fn strength(summary: &Summary, about: &str) -> String {
 /// A density with its band by the delta method, or a point mass.
 fn shape(f: &ModelSummary, reach: f64) -> DensityShape {
     if f.spread != FitStatus::Interior {
-        let interval = f.mean_error.map(|e| [f.mean - Z * e, f.mean + Z * e]);
+        let error = f.covariance.map(|[of_ln_mean, ..]| f.mean * of_ln_mean.sqrt());
+        let interval = error.filter(|e| *e > 0.0).map(|e| [f.mean - Z * e, f.mean + Z * e]);
         return DensityShape::Point { at: f.mean, interval };
     }
     let beta: Vec<f64> = (1..=POINTS).map(|i| reach * i as f64 / POINTS as f64).collect();
@@ -268,7 +266,7 @@ fn errors_of_ln_density(f: &ModelSummary, at: &[f64]) -> Option<Vec<f64>> {
 }
 
 fn effective_logit(summary: &Summary, about: &str) -> String {
-    let described = summary.family(summary.described_by);
+    let main = summary.main();
     let reach = summary.sizes.last().map_or(1.0, |(_, size)| *size);
     let train = summary.command == "train";
     let mut curves = Vec::new();
@@ -281,7 +279,7 @@ fn effective_logit(summary: &Summary, about: &str) -> String {
     }
     let marks: Vec<(f64, String)> =
         summary.sizes.iter().map(|(share, size)| (*size, format!("{share} %"))).collect();
-    let at = |size: f64| significant(described.beta.expected_sigmoid(size), 3);
+    let at = |size: f64| significant(main.curve.probability(size), 3);
     let middle = summary.sizes.get(1).map_or(String::new(), |(_, size)| {
         format!("; at the median |D| = {} P is {}", significant(*size, 3), at(*size))
     });

@@ -58,7 +58,9 @@ pub(crate) struct Summary {
     /// What is strange about the file.
     pub(crate) notes: Vec<String>,
     pub(crate) calibration: Vec<Calibrated>,
-    /// Sizes of margins that so many per cent of the choices do not exceed; of the `described_by` family.
+    /// The model of the verdict; [`main`](Self::main) has it.
+    pub(crate) shown: String,
+    /// Sizes of margins that so many per cent of the choices do not exceed; in training, of the model shown.
     pub(crate) sizes: Vec<(f64, f64)>,
     /// The family that groups and pictures are about.
     pub(crate) described_by: Family,
@@ -68,6 +70,9 @@ pub(crate) struct Summary {
     /// Counts of choices against the margin by its size, and what each model says of it, for a picture.
     #[serde(skip)]
     pub(crate) against: Option<Against>,
+    /// The model whose calibration and margins are shown.
+    #[serde(skip)]
+    pub(crate) main: Model,
 }
 
 /// What standard errors are by.
@@ -162,6 +167,13 @@ pub(crate) struct PanelSummary {
     pub(crate) profile_cv: Option<Profile>,
     /// From weak to strong.
     pub(crate) strengths: Vec<OnePerson>,
+}
+
+impl PanelSummary {
+    /// Whether people have strengths to tell of.
+    pub(crate) fn has_spread(&self) -> bool {
+        self.fits[self.best].strength.v() > 0.0
+    }
 }
 
 #[derive(Debug, Serialize)]
@@ -342,7 +354,7 @@ impl Summary {
         let fixed = &report.fits[Family::Fixed];
         let units = families.values().filter_map(|f| f.robust_units).max();
         let by_group = units.is_some_and(|units| units >= limits::GROUPS);
-        Self {
+        let mut summary = Self {
             schema_version: SCHEMA_VERSION,
             command,
             file,
@@ -375,8 +387,22 @@ impl Summary {
             people: None,
             items: None,
             against: None,
+            shown: String::new(),
+            main: Model::new(Family::Fixed),
             families,
-        }
+        };
+        // A spread beside noise says nearly what one of both says, which is.
+        let main = match summary.shown().of {
+            both if both.lapse && both.has_spread() => Model::new(summary.described_by),
+            main => main,
+        };
+        (summary.main, summary.shown) = (main, main.to_string());
+        summary
+    }
+
+    /// The model whose calibration and margins are shown.
+    pub(crate) fn main(&self) -> &ModelSummary {
+        self.models().find(|f| f.of == self.main).unwrap_or(self.family(Family::Fixed))
     }
 
     pub(crate) fn family(&self, family: Family) -> &ModelSummary {
@@ -392,6 +418,11 @@ impl Summary {
     /// Whether margins are those of weights that were learned, beside which E[β] is 1.
     pub(crate) fn is_policy(&self) -> bool {
         self.family(Family::Fixed).policy.is_some()
+    }
+
+    /// One β per person, where these differ.
+    pub(crate) fn spread_panel(&self) -> Option<&PanelSummary> {
+        self.people.as_ref()?.panel.as_ref().filter(|panel| panel.has_spread())
     }
 
     /// The one with the least AIC.
@@ -471,7 +502,9 @@ impl ModelSummary {
     }
 
     fn of_fit(report: &Comparison<Fit>, fit: &Fit) -> Self {
-        let StandardErrors { ln_mean, v, cv, covariance, lapse, curvature } = fit.errors;
+        let StandardErrors { ln_mean, cv, lapse, curvature, .. } = fit.errors;
+        let by_group = fit.robust_units.is_some_and(|units| units >= limits::GROUPS);
+        let of_band = if by_group { fit.robust } else { fit.errors };
         let of_mean = |e: Option<f64>| e.map(|e| e * fit.strength.mean());
         Self {
             mean_error: of_mean(ln_mean),
@@ -485,7 +518,9 @@ impl ModelSummary {
             robust_units: fit.robust_units,
             iterations: fit.iterations,
             gradient: fit.gradient,
-            covariance: ln_mean.map(|m| [m * m, v.map_or(0.0, |v| v * v), covariance.unwrap_or(0.0)]),
+            covariance: of_band
+                .ln_mean
+                .map(|m| [m * m, of_band.v.map_or(0.0, |v| v * v), of_band.covariance.unwrap_or(0.0)]),
             ..Self::new(report, fit)
         }
     }
@@ -494,6 +529,8 @@ impl ModelSummary {
         let error = |errors: &Option<Vec<f64>>, i: usize| {
             errors.as_ref().and_then(|e| e.get(i).copied()).filter(|e| e.is_finite())
         };
+        let by_group = fit.robust_units.is_some_and(|units| units >= limits::GROUPS);
+        let of_band = if by_group { &fit.robust } else { &fit.errors };
         let policy = fit.w.iter().zip(names).enumerate().map(|(i, (&weight, name))| Feature {
             name: name.clone(),
             weight,
@@ -512,7 +549,7 @@ impl ModelSummary {
             policy: Some(policy.collect()),
             iterations: fit.iterations,
             gradient: fit.gradient,
-            covariance: fit.errors.v.map(|v| [0.0, v * v, 0.0]),
+            covariance: of_band.v.map(|v| [0.0, v * v, 0.0]),
             ..Self::new(report, fit)
         }
     }

@@ -59,7 +59,7 @@ pub(crate) fn report(summary: &Summary) -> String {
         text.push_str(&of_people(people));
     }
     if let Some(groups) = &summary.groups {
-        let panel = summary.people.as_ref().is_some_and(|people| people.panel.is_some());
+        let panel = summary.spread_panel().is_some();
         text.push_str(&of_groups(groups, summary.described_by, panel));
     }
     if let Some(items) = &summary.items {
@@ -117,6 +117,7 @@ fn shape(f: &ModelSummary, errors: ErrorsBy) -> [String; 2] {
         FitStatus::Boundary => "cv 0".into(),
         FitStatus::Interior => format!("cv {}", significant(f.cv, 4)),
         FitStatus::Unbounded => format!("cv > {}", significant(f.cv, 3)),
+        FitStatus::NotConverged if f.cv < 1e-6 => "cv 0?".into(),
         FitStatus::NotConverged => format!("cv {}?", significant(f.cv, 4)),
     };
     if f.of.lapse { [format!("{value}, {noise}"), format!("{cv}, {share}")] } else { [value, cv] }
@@ -232,7 +233,7 @@ fn bounds(what: &str, profile: Option<&Profile>, after: &str, write: impl Fn(f64
     // What is written as 0 is none.
     let none = !low.bytes().any(|b| (b'1'..=b'9').contains(&b));
     let range = match (none, profile.open) {
-        (true, true) => format!("any, {high}{after} and more as well"),
+        (true, true) => format!("any up to {high}{after}, and more"),
         (false, true) => format!("{low}{after} or more"),
         (false, false) => format!("{low} to {high}{after}"),
         (true, false) => format!("at most {high}{after}"),
@@ -402,11 +403,11 @@ fn in_words(f: &ModelSummary, train: bool) -> String {
     let flipped =
         if model.lapse { format!(", and {} of the labels flipped", percent(f.lapse)) } else { String::new() };
     if !model.has_spread() {
-        let beta = match train {
-            true => "1, its scale is that of w,".into(),
-            false => significant(f.mean, 4),
+        let (beta, scale) = match train {
+            true => ("1".to_owned(), " (its scale is that of w)"),
+            false => (significant(f.mean, 4), ""),
         };
-        return format!("{}: β = {beta} for all choices{flipped}", short_name(model));
+        return format!("{}: β = {beta} for all choices{scale}{flipped}", short_name(model));
     }
     let parameters: Vec<String> =
         f.parameters.iter().map(|(name, x)| format!("{name} {}", significant(*x, 4))).collect();
@@ -445,8 +446,8 @@ fn meaning(summary: &Summary) -> String {
     let fixed = summary.family(Family::Fixed);
     let all = [fixed, &summary.noise, &summary.curved];
     for f in all.into_iter().chain(summary.families.values().skip(1)) {
-        // In training, sizes are those of one family's margins.
-        let same = !train || f.of == described.of;
+        // In training, sizes are those of one model's margins.
+        let same = !train || f.of == summary.main;
         if f.has_own_spread() && same {
             let mut row = vec![format!("  P of the larger margin, {}", short_name(f.of))];
             row.extend(summary.sizes.iter().map(|(_, size)| percent(f.curve.probability(*size))));
@@ -460,8 +461,7 @@ fn meaning(summary: &Summary) -> String {
 /// A table for the model of the verdict, and the deviations of all.
 fn calibration(summary: &Summary) -> String {
     let of = |model: Model| summary.calibration.iter().find(|c| c.of.contains(&model));
-    let main = of(summary.shown().of).or_else(|| of(Model::new(summary.described_by)));
-    let Some(shown): Option<&Calibrated> = main else { return String::new() };
+    let Some(shown): Option<&Calibrated> = of(summary.main) else { return String::new() };
     let mut header = strings(["mean |D|", "choices", "observed", "95 % interval"]);
     // Beside noise they say nearly the same as one of the two.
     let columns: Vec<usize> =
@@ -510,7 +510,8 @@ fn of_people(people: &PeopleSummary) -> String {
         .filter_map(|(name, test)| Some((shorten(name, 24), test.as_ref()?.z)))
         .collect();
     if !z.is_empty() {
-        let shown: Vec<String> = z.iter().take(FEATURES).map(|(name, z)| format!("{name} {z:.1}")).collect();
+        let shown: Vec<String> =
+            z.iter().take(FEATURES).map(|(name, z)| format!("{name}\u{a0}{z:.1}")).collect();
         let more = if z.len() > FEATURES { ", …" } else { "" };
         let said = format!(
             "between, by feature (tastes differ where z is above {:.1}, that of the scale): {}{more}",
@@ -537,6 +538,7 @@ fn of_panel(panel: &PanelSummary) -> String {
             FitStatus::Fixed | FitStatus::MeanZero => "-".into(),
             _ if fit.strength.v() == 0.0 => "0".into(),
             FitStatus::Unbounded => format!("> {}", significant(fit.strength.cv(), 3)),
+            FitStatus::NotConverged if fit.strength.cv() < 1e-6 => "0?".into(),
             FitStatus::NotConverged => format!("{}?", significant(fit.strength.cv(), 4)),
             FitStatus::Boundary | FitStatus::Interior => significant(fit.strength.cv(), 4),
         };
@@ -558,6 +560,9 @@ fn of_panel(panel: &PanelSummary) -> String {
         let _ = writeln!(text, "  {} against one β for all: LR = {statistic:.3}, {p}", panel.best);
     }
     text.push_str(&bounds("cv between people", panel.profile_cv.as_ref(), "", |x| significant(x, 3)));
+    if !panel.has_spread() {
+        return text + "  without a spread between people all strengths are 1\n";
+    }
     let mut rows = vec![strings(["person", "choices", "strength", "95 % interval"])];
     let row = |person: &OnePerson| {
         let [low, high] = person.strength.interval;
