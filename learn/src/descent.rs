@@ -105,7 +105,7 @@ pub(crate) fn find_minima(
 }
 
 /// Follows what was found for a sample to all of the data, of so many times the weight: by the sample's Hessian, which
-/// asks for one evaluation a step, and by that of all data once at the end.
+/// asks for one evaluation a step, and by that of all data for one more step at the end.
 pub(crate) fn follow(
     objective: &mut impl Objective,
     start: Vec<f64>,
@@ -118,7 +118,19 @@ pub(crate) fn follow(
         && let Some(lower) = objective.hessian(&found.point, &found.free)?
         && let Ok(exact) = Cholesky::new(lower.clone(), found.point.dim() + found.free.len())
     {
-        let mut g = pick(&found.point.gradient, found.point.dim(), &found.free);
+        // One of Newton's steps, which leaves the square of what was left.
+        let (d, free) = (found.point.dim(), found.free.clone());
+        let mut step = pick(&found.point.gradient, d, &free);
+        exact.solve(&mut step);
+        let mut y = found.point.y.clone();
+        let places = (0..d).chain(free.iter().map(|k| d + k));
+        places.zip(&step).for_each(|(place, x)| y[place] -= x);
+        if let Some(next) = objective.evaluate(y)?
+            && next.value <= found.point.value + slack(&found.point)
+        {
+            found.point = next;
+        }
+        let mut g = pick(&found.point.gradient, d, &free);
         exact.solve_lower(&mut g);
         found.gradient = dot(&g, &g).sqrt();
         (found.lower, found.hessian) = (lower, Some(exact));

@@ -290,10 +290,11 @@ impl<F: Fitted> Comparison<F> {
             return Some("not converged: do not use these figures".into());
         };
         // A family on its way to infinity, and already better than every maximum.
-        let alternatives = self.fits.values().chain([&self.lapsed[Family::Fixed], &self.curved]);
-        let rising: Vec<&F> = alternatives
-            .filter(|fit| fit.status() == FitStatus::Unbounded && value(fit) > value(best) + RISING)
-            .collect();
+        let rises = |fit: &&F| fit.status() == FitStatus::Unbounded && value(fit) > value(best) + RISING;
+        let mut rising: Vec<&F> = self.fits.values().filter(rises).collect();
+        if rising.is_empty() {
+            rising.extend([&self.lapsed[Family::Fixed], &self.curved].into_iter().filter(rises));
+        }
         if rising.is_empty() {
             return None;
         }

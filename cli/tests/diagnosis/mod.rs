@@ -201,7 +201,7 @@ fn items_are_tested() {
     // all of them twice, and differs in five.
     let row = |i: usize, who: usize, again: bool| {
         let size = 0.5 + (i * 7 % 11) as f64 / 4.0;
-        let against = i % 4 == 0 || (i + who) % 9 == 0;
+        let against = i.is_multiple_of(4) || (i + who).is_multiple_of(9);
         let d = if against != (again && i % 8 == 1) { -size } else { size };
         format!("{d},{who},{i}\n")
     };
