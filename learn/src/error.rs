@@ -97,7 +97,7 @@ pub enum LearnError {
     /// `0 < γ < ∞` fails.
     Curvature,
     /// Such a [`Model`](crate::Model) is not for this function: one β per person asks for
-    /// [`fit_people`](crate::fit_people) or groups, and a curved margin has no lapse and no spread beside it.
+    /// [`train_people`](crate::train_people) or groups, and a curved margin has no lapse and no spread beside it.
     Model,
     /// `1 <= times < ∞` fails.
     Times,

@@ -24,7 +24,7 @@ use prefstrength::{AnyStrength, Family, Lapse, ParamError, PerFamily};
 /// and of what was not learned.
 ///
 /// At the boundary there is that of ln mean alone, at v = 0: the likelihood of v has no bowl there that would have a
-/// width. [`profile`](crate::profile()) has intervals there too.
+/// width. [`Comparison::cv`](crate::Comparison::cv) has an interval there too.
 #[derive(Clone, Copy, Debug, Default, PartialEq)]
 #[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
 pub struct StandardErrors {
@@ -167,7 +167,7 @@ pub fn fit(model: impl Into<Model>, margins: impl Margins, options: &Options) ->
     }
 }
 
-/// Persons are for [`fit_people`](crate::fit_people); a curved margin has no lapse and no spread beside it.
+/// Persons are for [`train_people`](crate::train_people); a curved margin has no lapse and no spread beside it.
 pub(crate) fn check_model(model: Model) -> Result<(), LearnError> {
     let alone = model.curvature && (model.lapse || model.has_spread());
     if model.per_person || alone { Err(LearnError::Model) } else { Ok(()) }
