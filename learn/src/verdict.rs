@@ -8,6 +8,7 @@ use crate::profile::Profile;
 use crate::status::FitStatus;
 use core::fmt;
 use prefstrength::Family;
+use prefstrength::math::normal_cdf;
 
 /// Bounds of cv from which on "no spread was found" says nothing.
 pub(crate) const USELESS_CV: f64 = 1.0;
@@ -290,7 +291,12 @@ impl<F: Fitted> Comparison<F> {
             return Some("not converged: do not use these figures".into());
         };
         // A family on its way to infinity, and already better than every maximum.
-        let rises = |fit: &&F| fit.status() == FitStatus::Unbounded && value(fit) > value(best) + RISING;
+        // A margin that bends ever more the other way is no spread, and a misfit of its own.
+        let rises = |fit: &&F| {
+            fit.status() == FitStatus::Unbounded
+                && kind_of(*fit) != Kind::Convex
+                && value(fit) > value(best) + RISING
+        };
         let mut rising: Vec<&F> = self.fits.values().filter(rises).collect();
         if rising.is_empty() {
             rising.extend([&self.lapsed[Family::Fixed], &self.curved].into_iter().filter(rises));
@@ -314,13 +320,15 @@ impl<F: Fitted> Comparison<F> {
         z: Option<f64>,
         tests: &[Test],
     ) -> (ChoicesVerdict, Option<f64>, String) {
-        let curved = tests.iter().any(|test| {
-            test.holm <= SIGNIFICANCE
-                && test
-                    .model
-                    .and_then(|model| self.fit(model))
-                    .is_some_and(|fit| kind_of(fit) == Kind::Convex)
-        });
+        let convex =
+            |test: &Test| test.model.and_then(|model| self.fit(model)).map(kind_of) == Some(Kind::Convex);
+        let mut curved = tests.iter().any(|test| test.holm <= SIGNIFICANCE && convex(test));
+        if self.curved.status() == FitStatus::Unbounded && kind_of(&self.curved) == Kind::Convex {
+            // What it has reached is less than its maximum.
+            let gain = self.curved.log_likelihood() - fixed.log_likelihood();
+            let p = 2.0 * normal_cdf(-(2.0 * gain.max(0.0) / self.dependence).sqrt());
+            curved |= p * (tests.len() + 1) as f64 <= SIGNIFICANCE;
+        }
         let bounds = self.bounds();
         if z.is_some_and(|z| z < STEEPER) || curved {
             let z = z.map_or(String::new(), |z| format!(" (z = {z:.1})"));
