@@ -4,7 +4,7 @@ use crate::compare::{Comparison, Fitted, ShapeErrors};
 use crate::covariance::{Covariance, ScoreSums, Variance, root};
 use crate::data::margins::{CHUNK, Margins, visit_elements};
 use crate::data::scan::Scanned;
-use crate::descent::{Baseline, ENDS, Solution, classify, descend, find_minima, follow, least, least_gain};
+use crate::descent::{Baseline, ENDS, Solution, classify, descend, find_minima, least, least_gain};
 use crate::error::LearnError;
 use crate::limits::GROUPS;
 use crate::margin_starts::{start_fixed, usual_starts};
@@ -13,7 +13,7 @@ use crate::objective::margins::{MarginLoss, curve_at, strength_at};
 use crate::objective::point::{CURVATURE, LAPSE, SPREAD, d_epsilon, join, r_of};
 use crate::options::Options;
 use crate::prepared::{Prepared, has_spread};
-use crate::profile::{CLEAR, Profile, find_profile, parabola};
+use crate::profile::{Profile, find_profile};
 use crate::score::{Alternative, MarginRow, MarginRows, ScoreTest, test_beyond, test_margins, test_people};
 use crate::status::FitStatus;
 use crate::vuong::{Differences, rank, rivals};
@@ -123,8 +123,9 @@ impl Fitted for Fit {
 ///
 /// * Method: Newton's in (ln u, s), mean = u cosh s, v = sinh² s, on analytic gradients and their differences,
 ///   damped, from v = 0.04, 0.8, 5.6 and next to the cap; the best of the maxima. A pass over the margins per evaluation of 1 to 4
-///   p(β), by [`Plan`](prefstrength::batch::Plan). From 2¹⁸ margins on, the maxima are sought among some 2¹⁶ of them
-///   first, which are kept in memory, and each is then followed on all.
+///   p(β), by [`Plan`](prefstrength::batch::Plan). From 2¹⁶ margins on, three points with weights stand for those
+///   within 1/64 of each other: the sums are the same to rounding (docs/math.md §13), and a pass over ten thousand
+///   points costs the same for any number of margins.
 /// * The likelihood is not concave. What is found is stationary ([`Fit::gradient`]) and better than v = 0;
 ///   that nothing else is better yet, four starts make likely and not certain.
 /// * The result is to rounding that of the margins in any order and in chunks of any size.
@@ -243,8 +244,8 @@ pub fn heterogeneity(margins: impl Margins, options: &Options) -> Result<Compari
     let ranked = rank(all);
     let rivals = rivals(&ranked, fitting.differences(&ranked)?);
     let best = ranked.first().map_or(Model::new(Family::Fixed), |fit| fit.model);
-    let cv = fitting.profile(describing(&fits), SPREAD, dependence, score.as_ref())?;
-    let lapse = fitting.profile(&noise, LAPSE, dependence, None)?;
+    let cv = fitting.profile(describing(&fits), SPREAD, dependence)?;
+    let lapse = fitting.profile(&noise, LAPSE, dependence)?;
     Ok(Comparison {
         fits,
         lapsed,
@@ -286,9 +287,6 @@ pub(crate) fn describing<F: Fitted>(fits: &PerFamily<F>) -> &F {
     best.unwrap_or(&fits[Family::Gamma])
 }
 
-/// So many of a sample's maxima are followed to all margins.
-const FOLLOWED: usize = 2;
-
 /// The fit of `Fixed`, and what the others want to know of it.
 struct FixedFit {
     fit: Fit,
@@ -316,7 +314,7 @@ impl<'a, M: Margins> Fitting<'a, M> {
     }
 
     fn loss(&mut self, model: Model, reference: f64) -> MarginLoss<'_, M> {
-        MarginLoss { data: &mut self.data, model, prior: self.prior, reference, held: None }
+        MarginLoss { data: &mut self.data, model, prior: self.prior, reference }
     }
 
     fn fit_fixed(&mut self) -> Result<FixedFit, LearnError> {
@@ -397,37 +395,14 @@ impl<'a, M: Margins> Fitting<'a, M> {
         fixed: Option<&FixedFit>,
         nested: &[&Fit],
     ) -> Result<Fit, LearnError> {
-        let (cap, limit, prior) = (self.options.max_cv.asinh(), self.options.max_iterations, self.prior);
+        let (cap, limit) = (self.options.max_cv.asinh(), self.options.max_iterations);
         let ln_u = match fixed {
             Some(fixed) => fixed.ln_mean,
             None => -self.data.mean_ln_size()?,
         };
         let mut starts = usual_starts(model, ln_u, cap, self.data.ln_typical);
         starts.extend(nested.iter().filter_map(|fit| self.start_at(model, fit)));
-        let solutions = match self.data.draw_sample()? {
-            None => find_minima(&mut self.loss(model, ln_u), starts, cap, limit)?,
-            Some(mut sample) => {
-                // The penalty of all margins, in proportion to those of the sample.
-                let times = self.data.weight / sample.weight;
-                let prior = prior / times;
-                // The sample may have units of its own.
-                let shift = sample.scale.ln();
-                starts.iter_mut().for_each(|start| start[0] -= shift);
-                let mut loss =
-                    MarginLoss { data: &mut sample, model, prior, reference: ln_u - shift, held: None };
-                let mut found = find_minima(&mut loss, starts, cap, limit)?;
-                found.sort_by(|a, b| a.point.value.total_cmp(&b.point.value));
-                found.truncate(FOLLOWED);
-                let mut loss = self.loss(model, ln_u);
-                let mut solutions = Vec::new();
-                for of_sample in &found {
-                    // Not from s = 0 or r = 0, which may be saddles, nor from the cap.
-                    let start = inside(model, of_sample.point.y.clone(), shift, cap);
-                    solutions.extend(follow(&mut loss, start, of_sample, times, cap, limit)?);
-                }
-                solutions
-            }
-        };
+        let solutions = find_minima(&mut self.loss(model, ln_u), starts, cap, limit)?;
         // Not even the starts: the margins' scale is at the end of f64's range.
         let best = least(solutions).ok_or(ParamError::MeanOutOfRange)?;
         if fixed.is_none() {
@@ -460,7 +435,7 @@ impl<'a, M: Margins> Fitting<'a, M> {
         let u = fit.strength.mean() / self.data.scale.powf(fit.curvature) / s.cosh();
         let shapes = [fit.curvature.ln(), r_of(fit.lapse), s];
         let cap = self.options.max_cv.asinh();
-        (u > 0.0 && u.is_finite()).then(|| inside(model, join([u.ln() / fit.curvature], shapes), 0.0, cap))
+        (u > 0.0 && u.is_finite()).then(|| inside(model, join([u.ln() / fit.curvature], shapes), cap))
     }
 
     /// From the data's units to those of the source.
@@ -517,28 +492,8 @@ impl<'a, M: Margins> Fitting<'a, M> {
     }
 
     /// Of the spread or the lapse of a model that has been fitted.
-    fn profile(
-        &mut self,
-        fit: &Fit,
-        shape: usize,
-        kappa: f64,
-        score: Option<&ScoreTest>,
-    ) -> Result<Option<Profile>, LearnError> {
+    fn profile(&mut self, fit: &Fit, shape: usize, kappa: f64) -> Result<Option<Profile>, LearnError> {
         let (model, cap) = (fit.model, self.options.max_cv.asinh());
-        let (x, error) = match shape {
-            SPREAD => (fit.strength.v(), fit.errors.v),
-            _ => (fit.lapse, fit.errors.lapse),
-        };
-        let clear = error.is_some_and(|error| x > CLEAR * error);
-        if self.data.is_large() && clear {
-            let width = error.unwrap_or(f64::NAN) * kappa.sqrt();
-            return Ok(parabola(shape, x, width, if shape == SPREAD { cap } else { ENDS[LAPSE] }));
-        }
-        if let (true, FitStatus::Boundary, Some(score)) = (self.data.is_large(), fit.status, score) {
-            let width = (kappa / score.information).sqrt();
-            // z counts standard errors of independent choices.
-            return Ok(parabola(shape, score.z * width / kappa.sqrt(), width, cap));
-        }
         let s = fit.strength.v().sqrt().asinh();
         let u = fit.strength.mean() / self.data.scale / s.cosh();
         if !(fit.is_maximum() && u > 0.0 && u.is_finite()) {
@@ -597,9 +552,8 @@ impl<'a, M: Margins> Fitting<'a, M> {
     }
 }
 
-/// A point with what the model has moved off its boundary, and the rest 0; u in other units.
-fn inside(model: Model, mut y: Vec<f64>, shift: f64, cap: f64) -> Vec<f64> {
-    y[0] += shift;
+/// A point with what the model has moved off its boundary, and the rest 0.
+fn inside(model: Model, mut y: Vec<f64>, cap: f64) -> Vec<f64> {
     let [curvature, lapse, spread] = model.shapes();
     y[1 + CURVATURE] = if curvature { y[1 + CURVATURE] } else { 0.0 };
     y[1 + LAPSE] = if lapse { y[1 + LAPSE].clamp(0.1, 1.5) } else { 0.0 };
@@ -617,7 +571,7 @@ pub(crate) fn find_margin_minima(
     let (cap, reference, scale) = (options.max_cv.asinh(), -data.mean_ln_size()?, data.scale);
     let model = Model::new(family);
     let starts = usual_starts(model, reference, cap, data.ln_typical);
-    let mut loss = MarginLoss { data: &mut data, model, prior: 0.0, reference, held: None };
+    let mut loss = MarginLoss { data: &mut data, model, prior: 0.0, reference };
     let found = find_minima(&mut loss, starts, cap, options.max_iterations)?;
     Ok(found.iter().map(|f| (f.point.y[0].exp() * scale, f.point.s())).collect())
 }

@@ -26,8 +26,7 @@ pub(crate) fn start_fixed<M: Margins>(data: &mut Scanned<M>) -> Result<f64, Lear
         return Ok(low);
     }
     low = if low.is_finite() { low } else { -MOST };
-    let mut loss =
-        MarginLoss { data, model: Model::new(Family::Fixed), prior: 0.0, reference: 0.0, held: None };
+    let mut loss = MarginLoss { data, model: Model::new(Family::Fixed), prior: 0.0, reference: 0.0 };
     // Whether the maximum is below, or at, a mean; one beyond f64 is too large.
     let mut is_below = |ln_mean: f64| -> Result<bool, LearnError> {
         Ok(loss.evaluate(join([ln_mean], [0.0; SHAPES]))?.is_none_or(|point| point.gradient[0] >= 0.0))

@@ -249,6 +249,8 @@ impl<S: Copy> Panel<S> {
         a + b
     }
 
+    // A call, as its workspace is large: inlined, every level of the tree would hold one.
+    #[inline(never)]
     fn leaf<T: Real>(
         &self,
         batch: &PanelBatch<'_, T>,

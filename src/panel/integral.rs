@@ -45,11 +45,11 @@ pub(super) struct Laid {
 }
 
 impl Workspace {
-    pub(super) fn new() -> Self {
+    pub(super) const EMPTY: Self = {
         let zero = [0.0; MOST];
         let laid = Laid { betas: zero, away: zero, weights: zero, ln_weights: zero, len: 0, linear: 0.0 };
         Self { chunk: Chunk::EMPTY, laid }
-    }
+    };
 }
 
 impl Laid {

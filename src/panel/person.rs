@@ -46,8 +46,10 @@ impl Spaces {
         self.sides.each_ref()
     }
 
+    /// In the frame of the caller, and not moved there from a frame of its own.
+    #[inline(always)]
     pub(super) fn new() -> Self {
-        Self { sides: [Workspace::new(), Workspace::new()] }
+        Self { sides: [Workspace::EMPTY; 2] }
     }
 }
 

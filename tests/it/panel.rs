@@ -611,3 +611,16 @@ fn large_panels() {
     let got = told(&Panel::new(&strength(Family::LogNormal, 1.0, 1.0)), &million);
     assert!(got.sd < 0.01 * got.mean && got.sums.nll.is_finite());
 }
+
+/// A hundred thousand persons on threads with little more stack than one leaf of the tree asks for.
+#[cfg(feature = "rayon")]
+#[test]
+fn many_persons_on_small_stacks() {
+    let pool = rayon::ThreadPoolBuilder::new().num_threads(3).stack_size(512 << 10).build().expect("threads");
+    let margins: Vec<f64> = (0..100_000).map(|i| f64::from(i % 7) - 2.5).collect();
+    let ends: Vec<usize> = (1..=margins.len()).collect();
+    let (batch, panel) = (PanelBatch::new(&margins, &ends), Panel::new(&strength(Family::Gamma, 1.0, 0.5)));
+    let got = pool.install(|| panel.par_evaluate(&batch, PanelRows::new())).expect("a panel");
+    let one = panel.evaluate(&batch, PanelRows::new()).expect("a panel");
+    assert_eq!(got.nll.to_bits(), one.nll.to_bits());
+}

@@ -1,5 +1,6 @@
 //! What is learned from: a stream of margins, of persons, or pairs as features.
 
+pub(crate) mod cells;
 pub(crate) mod margins;
 pub(crate) mod octaves;
 pub(crate) mod pairs;

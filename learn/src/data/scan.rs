@@ -1,5 +1,6 @@
 //! Margins that have been looked through, for pass after pass.
 
+use super::cells::{Cells, Nodes};
 use super::margins::{CACHED, ChunkSink, GroupedSink, Margins, visit_elements};
 use super::octaves::Octaves;
 use crate::error::{LearnError, check_length};
@@ -7,8 +8,8 @@ use crate::limits::TOTAL_WEIGHT;
 use crate::model::ChoiceCurve;
 use crate::prepared::{CurveSums, Prepared};
 
-/// So many margins, about, make a sample, and four times as many need one.
-const SAMPLE: usize = 1 << 16;
+/// From so many margins on, fewer stand for them.
+const LARGE: usize = 1 << 16;
 
 /// Margins that have been looked through, in units in which the usual one is of everyday size: not the largest, which
 /// may be an outlier.
@@ -27,6 +28,9 @@ pub(crate) struct Scanned<M> {
     pub(crate) ln_first_step: f64,
     /// ln of the octave of the median of |D|: what no few margins can move.
     pub(crate) ln_typical: f64,
+    /// What stands for many.
+    nodes: Option<Nodes>,
+    grouped: bool,
 }
 
 impl<M: Margins> Scanned<M> {
@@ -71,6 +75,8 @@ impl<M: Margins> Scanned<M> {
             rising: false,
             ln_first_step: 0.0,
             ln_typical: (typical * scale).ln(),
+            nodes: None,
+            grouped: true,
         };
         // Squares of margins of 1e±20 are far from the ends of the range; others are summed in units of the largest.
         let mut unit = 1.0;
@@ -85,11 +91,23 @@ impl<M: Margins> Scanned<M> {
         }
         data.rising = moments[0] > 0.0;
         data.ln_first_step = (2.0 * moments[0] / moments[1]).ln() + unit.ln();
+        if number >= LARGE {
+            let (mut cells, mut grouped) = (Cells::new(), false);
+            data.for_each_with_groups(&mut |margins, weights, groups| {
+                grouped |= groups.is_some();
+                cells.add(margins, weights)
+            })?;
+            (data.nodes, data.grouped) = (Some(cells.nodes()), grouped);
+        }
         Ok(data)
     }
 
-    /// One more pass, in this struct's units.
+    /// One more pass, in this struct's units: over all margins, or over fewer of as much weight, of which sums of smooth
+    /// functions are the same to rounding.
     pub(crate) fn for_each(&mut self, take: &mut ChunkSink<'_>) -> Result<(), LearnError> {
+        if let Some(nodes) = &self.nodes {
+            return take(&nodes.margins, Some(&nodes.weights));
+        }
         let (number, scale) = (self.number, self.scale);
         let mut pass = Pass { scale, number: 0, buffer: Vec::new() };
         self.source.for_each(&mut |margins, weights| {
@@ -98,39 +116,16 @@ impl<M: Margins> Scanned<M> {
         if pass.number == number { Ok(()) } else { Err(LearnError::Changed) }
     }
 
-    /// One more pass, with groups if there are any.
+    /// One more pass: over all margins where there are groups.
     pub(crate) fn for_each_with_groups(&mut self, take: &mut GroupedSink<'_>) -> Result<(), LearnError> {
+        if !self.grouped {
+            return self.for_each(&mut |margins, weights| take(margins, weights, None));
+        }
         let (number, scale) = (self.number, self.scale);
         let mut pass = Pass { scale, number: 0, buffer: Vec::new() };
         self.source
             .for_each_with_groups(&mut |margins, weights, groups| pass.cut(margins, weights, groups, take))?;
         if pass.number == number { Ok(()) } else { Err(LearnError::Changed) }
-    }
-
-    /// Whether there are so many that a sample leads to their maxima.
-    pub(crate) fn is_large(&self) -> bool {
-        self.number >= 4 * SAMPLE
-    }
-
-    /// Some of them, in memory, if there are many; `None` also if these few happen to have no answer.
-    pub(crate) fn draw_sample(&mut self) -> Result<Option<Scanned<Sample>>, LearnError> {
-        if !self.is_large() {
-            return Ok(None);
-        }
-        let (mut index, stride) = (0_u64, (self.number / SAMPLE) as u64);
-        let mut sample = Sample { margins: Vec::new(), weights: Vec::new() };
-        self.for_each(&mut |margins, weights| {
-            for (i, &d) in margins.iter().enumerate() {
-                // Multiplicative hashing: a regular stride could fall in step with the data.
-                index = index.wrapping_add(0x9e37_79b9_7f4a_7c15);
-                if (index >> 32) % stride == 0 {
-                    sample.margins.push(d);
-                    sample.weights.push(weights.map_or(1.0, |w| w[i]));
-                }
-            }
-            Ok(())
-        })?;
-        Ok(Scanned::new(sample).ok().filter(|data| !data.one_size))
     }
 
     /// Sums in (ln mean, v) under several models, in one pass; with the derivative in γ if they are `curved`.
@@ -204,16 +199,4 @@ impl Pass {
 /// 2 to so much, rounded down, at most `most`.
 fn power_of_two(exponent: f64, most: f64) -> f64 {
     2.0_f64.powi(exponent.min(most).clamp(-1000.0, 1000.0).floor() as i32)
-}
-
-/// Margins that are kept.
-pub(crate) struct Sample {
-    margins: Vec<f64>,
-    weights: Vec<f64>,
-}
-
-impl Margins for Sample {
-    fn for_each(&mut self, take: &mut ChunkSink<'_>) -> Result<(), LearnError> {
-        take(&self.margins, Some(&self.weights))
-    }
 }

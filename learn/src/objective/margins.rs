@@ -1,6 +1,6 @@
 //! The likelihood of mean and shapes for a stream of margins.
 
-use super::point::{CURVATURE, HeldHessian, LAPSE, Objective, Point, SPREAD, d_epsilon, epsilon_at};
+use super::point::{CURVATURE, LAPSE, Objective, Point, SPREAD, d_epsilon, epsilon_at};
 use crate::data::margins::Margins;
 use crate::data::scan::Scanned;
 use crate::error::LearnError;
@@ -23,7 +23,6 @@ pub(crate) struct MarginLoss<'a, M> {
     pub(crate) prior: f64,
     /// ln u of plain DPO, or of a start.
     pub(crate) reference: f64,
-    pub(crate) held: Option<HeldHessian>,
 }
 
 /// p(β) at a point, if the family holds it.
@@ -76,9 +75,6 @@ impl<M: Margins> Objective for MarginLoss<'_, M> {
     }
 
     fn hessian(&mut self, at: &Point, shapes: &[usize]) -> Result<Option<Vec<f64>>, LearnError> {
-        if let Some(lower) = HeldHessian::of(self.held.as_ref(), shapes) {
-            return Ok(Some(lower));
-        }
         // All in one pass: what costs is reading the margins.
         let unknowns: Vec<usize> = core::iter::once(0).chain(shapes.iter().map(|k| 1 + k)).collect();
         let moved = |i: usize, step: f64| {
@@ -102,14 +98,6 @@ impl<M: Margins> Objective for MarginLoss<'_, M> {
     /// Of ln mean.
     fn reach(&self, _at: &Point, step: &[f64]) -> f64 {
         step[0].abs()
-    }
-
-    fn aim(&self) -> f64 {
-        if self.held.is_some() { HeldHessian::AIM } else { 1e-7 }
-    }
-
-    fn hold_hessian(&mut self, held: Option<HeldHessian>) {
-        self.held = held;
     }
 
     fn growth(&self, at: &Point) -> f64 {
