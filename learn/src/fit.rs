@@ -2,7 +2,7 @@
 
 use crate::compare::{Comparison, Fitted, ShapeErrors};
 use crate::covariance::{Covariance, ScoreSums, Variance, root};
-use crate::data::margins::{CHUNK, Margins, visit_elements};
+use crate::data::margins::{Margins, visit_elements};
 use crate::data::scan::Scanned;
 use crate::descent::{Baseline, ENDS, Solution, classify, descend, find_minima, least, least_gain};
 use crate::error::LearnError;
@@ -123,7 +123,7 @@ impl Fitted for Fit {
 ///
 /// * Method: Newton's in (ln u, s), mean = u cosh s, v = sinh² s, on analytic gradients and their differences,
 ///   damped, from v = 0.04, 0.8, 5.6 and next to the cap; the best of the maxima. A pass over the margins per evaluation of 1 to 4
-///   p(β), by [`Plan`](prefstrength::batch::Plan). From 2¹⁶ margins on, three points with weights stand for those
+///   p(β), by [`Plan`](prefstrength::batch::Plan). From 2¹³ margins on, three points with weights stand for those
 ///   within 1/64 of each other: the sums are the same to rounding (docs/math.md §13), and a pass over ten thousand
 ///   points costs the same for any number of margins.
 /// * The likelihood is not concave. What is found is stationary ([`Fit::gradient`]) and better than v = 0;
@@ -521,29 +521,23 @@ impl<'a, M: Margins> Fitting<'a, M> {
         let (gamma, r, s) = (point.gamma(), point.r(), point.s());
         let ln_u = point.scale()[0];
         self.data.for_each_with_groups(&mut |margins, weights, groups| {
-            for start in (0..margins.len()).step_by(CHUNK) {
-                let range = start..margins.len().min(start + CHUNK);
-                let margins = &margins[range.clone()];
-                let (weights, groups) = (weights.map(|w| &w[range.clone()]), groups.map(|g| &g[range]));
-                buffers.iter_mut().for_each(|buffer| buffer.resize(margins.len(), 0.0));
-                let [slopes, d_ln_mean, d_v, d_lapse] = &mut buffers;
-                let rows = Rows::new().d_margin(slopes).d_params([d_ln_mean, d_v]).d_lapse([d_lapse]);
-                loss.evaluate(loss.bend(margins, &mut bent), None, rows)?;
-                let [slopes, d_ln_mean, d_v, d_lapse] = &buffers;
-                visit_elements(0, margins, weights, |i, d, w| {
-                    gradient[0] = gamma * d_ln_mean[i];
-                    for (to, &k) in gradient[1..].iter_mut().zip(free) {
-                        *to = match k {
-                            CURVATURE if slopes[i] == 0.0 => 0.0,
-                            CURVATURE => slopes[i] * loss.along_gamma(d) + gamma * ln_u * d_ln_mean[i],
-                            LAPSE => d_epsilon(r) * d_lapse[i],
-                            _ => d_ln_mean[i] * s.tanh() + d_v[i] * (2.0 * s).sinh(),
-                        };
-                    }
-                    sums.add(groups.map(|groups| groups[i]), w, &gradient);
-                })?;
-            }
-            Ok(())
+            buffers.iter_mut().for_each(|buffer| buffer.resize(margins.len(), 0.0));
+            let [slopes, d_ln_mean, d_v, d_lapse] = &mut buffers;
+            let rows = Rows::new().d_margin(slopes).d_params([d_ln_mean, d_v]).d_lapse([d_lapse]);
+            loss.evaluate(loss.bend(margins, &mut bent), None, rows)?;
+            let [slopes, d_ln_mean, d_v, d_lapse] = &buffers;
+            visit_elements(0, margins, weights, |i, d, w| {
+                gradient[0] = gamma * d_ln_mean[i];
+                for (to, &k) in gradient[1..].iter_mut().zip(free) {
+                    *to = match k {
+                        CURVATURE if slopes[i] == 0.0 => 0.0,
+                        CURVATURE => slopes[i] * loss.along_gamma(d) + gamma * ln_u * d_ln_mean[i],
+                        LAPSE => d_epsilon(r) * d_lapse[i],
+                        _ => d_ln_mean[i] * s.tanh() + d_v[i] * (2.0 * s).sinh(),
+                    };
+                }
+                sums.add(groups.map(|groups| groups[i]), w, &gradient);
+            })
         })?;
         let (outer, groups) = sums.finish();
         // The scores of few groups add up to 0, and say next to nothing of how much they vary.

@@ -65,7 +65,8 @@ impl Prepared {
         Self::new(&ChoiceCurve::from(*strength), number)
     }
 
-    /// Losses and derivatives; those in the margin are in the margin that counts, sign(D)|D|^γ, which `margins` are.
+    /// Losses and derivatives; those in the margin are in the margin that counts, sign(D)|D|^γ, which `margins` are. The
+    /// same bits, on several threads with feature `rayon`, where the batch is long.
     pub(crate) fn evaluate(
         &self,
         margins: &[f64],
@@ -73,6 +74,12 @@ impl Prepared {
         rows: Rows<'_, f64>,
     ) -> Result<Sums, BatchError> {
         let batch = self.batch(margins, weights);
+        #[cfg(feature = "rayon")]
+        return match &self.strength {
+            PreparedStrength::Direct(loss) => loss.par_evaluate(&batch, rows),
+            PreparedStrength::Plan(loss) => loss.par_evaluate(&batch, rows),
+        };
+        #[cfg(not(feature = "rayon"))]
         match &self.strength {
             PreparedStrength::Direct(loss) => loss.evaluate(&batch, rows),
             PreparedStrength::Plan(loss) => loss.evaluate(&batch, rows),
@@ -94,22 +101,12 @@ impl Prepared {
         buffer
     }
 
-    /// Sums of a long batch of margins as they are: the same bits, on several threads with feature `rayon`.
+    /// Sums of a long batch of margins as they are.
     pub(crate) fn sum(&self, margins: &[f64], weights: Option<&[f64]>) -> Result<CurveSums, BatchError> {
         if self.curved {
             return self.sum_curved(margins, weights);
         }
-        let batch = self.batch(margins, weights);
-        #[cfg(feature = "rayon")]
-        let losses = match &self.strength {
-            PreparedStrength::Direct(loss) => loss.par_evaluate(&batch, Rows::new()),
-            PreparedStrength::Plan(loss) => loss.par_evaluate(&batch, Rows::new()),
-        };
-        #[cfg(not(feature = "rayon"))]
-        let losses = match &self.strength {
-            PreparedStrength::Direct(loss) => loss.evaluate(&batch, Rows::new()),
-            PreparedStrength::Plan(loss) => loss.evaluate(&batch, Rows::new()),
-        };
+        let losses = self.evaluate(margins, weights, Rows::new());
         Ok(CurveSums { losses: losses?, d_curvature: 0.0 })
     }
 

@@ -9,7 +9,7 @@ use crate::model::ChoiceCurve;
 use crate::prepared::{CurveSums, Prepared};
 
 /// From so many margins on, fewer stand for them.
-const LARGE: usize = 1 << 16;
+const LARGE: usize = 1 << 13;
 
 /// Margins that have been looked through, in units in which the usual one is of everyday size: not the largest, which
 /// may be an outlier.

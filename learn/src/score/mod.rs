@@ -16,12 +16,12 @@ pub(crate) use rows::{MarginRow, MarginRows, PairRows};
 
 use crate::cholesky::{Cholesky, add_scaled, dot};
 use crate::data::margins::{Margins, visit_elements};
+use crate::data::places::Places;
 use crate::data::scan::Scanned;
 use crate::error::LearnError;
 use crate::limits::GROUPS;
 use crate::objective::pairs::WeightedPairs;
 use prefstrength::math::{normal_cdf, sigmoid};
-use std::collections::BTreeMap;
 
 /// Score test of v = 0 against v > 0, with the mean, or all of a policy, as nuisance. It needs no family: the slope at
 /// v = 0 is the same for all.
@@ -234,20 +234,25 @@ impl<'a> Squares<'a> {
 /// [`Squares`] of what has its group with it: none, or all of one sum have one.
 #[derive(Default)]
 struct Clusters {
-    groups: BTreeMap<u32, f64>,
+    places: Places,
+    groups: Vec<f64>,
     sum: f64,
 }
 
 impl Clusters {
     fn add(&mut self, group: Option<u32>, weight: f64, x: f64) {
         match group {
-            Some(group) => *self.groups.entry(group).or_default() += weight * x,
+            Some(group) => {
+                let place = self.places.place(group);
+                self.groups.resize(self.places.number(), 0.0);
+                self.groups[place] += weight * x;
+            }
             None => self.sum += weight * x * x,
         }
     }
 
     fn sum(&self) -> Option<f64> {
         let enough = self.groups.is_empty() || self.groups.len() >= GROUPS;
-        enough.then(|| self.sum + self.groups.values().map(|x| x * x).sum::<f64>())
+        enough.then(|| self.sum + self.groups.iter().map(|x| x * x).sum::<f64>())
     }
 }
