@@ -1,11 +1,17 @@
 //! Log-likelihood on pairs that were not learned from.
 
+use crate::data::margins::{Margins, visit_elements};
 use crate::data::pairs::Pairs;
+use crate::data::places::Places;
+use crate::data::resampled::{Resampled, count_units, scramble};
 use crate::error::LearnError;
+use crate::fit::{Fit, fit};
 use crate::options::Options;
+use crate::prepared::Prepared;
 use crate::separation::agrees;
 use crate::status::FitStatus;
 use crate::train::{Trained, compute_losses, train_families};
+use prefstrength::batch::Rows;
 use prefstrength::{Family, PerFamily};
 use std::collections::BTreeMap;
 
@@ -114,6 +120,128 @@ pub fn cross_validate(pairs: &Pairs, options: &Options, folds: u32) -> Result<Cr
     Ok(CrossValidation { folds, families })
 }
 
+/// The same of margins, fitted by [`fit`](crate::fit) to all folds but one, with groups together if there are any.
+///
+/// A unit's fold is a hash of its group's id, or of its place: folds are of about the same size, and memory does not grow
+/// with the margins (but for the number of groups).
+///
+/// # Errors
+/// [`LearnError::Fold`] where the margins without a fold have no answer, or the fold has none that count;
+/// [`LearnError::Folds`] unless 2 ≤ `folds` ≤ margins (groups); those of [`fit`](crate::fit) of all of them.
+///
+/// ```
+/// use prefstrength::Family;
+/// use prefstrength_learn::{self as learn, LearnError, Options};
+/// let margins: Vec<f64> = (0..3000_u32)
+///     .map(|i| f64::from(i % 40 + 1) / 8.0 * if i * i % 11 < 3 { -1.0 } else { 1.0 })
+///     .collect();
+/// let held_out = learn::cross_validate_margins(&margins[..], &Options::default(), 5)?;
+/// let fixed = held_out.families[Family::Fixed];
+/// assert!(fixed.gain == 0.0 && fixed.log_likelihood > -3000.0 * 0.7);
+/// # Ok::<(), LearnError>(())
+/// ```
+pub fn cross_validate_margins(
+    mut margins: impl Margins,
+    options: &Options,
+    folds: u32,
+) -> Result<CrossValidation, LearnError> {
+    let units = count_units(&mut margins)?;
+    if folds < 2 || folds as usize > units {
+        return Err(LearnError::Folds);
+    }
+    // What is wrong with all of them is no matter of a fold.
+    fit(Family::Fixed, &mut margins, options).map(|_| ()).or_else(|error| match error {
+        LearnError::MeanVanishes => Ok(()),
+        error => Err(error),
+    })?;
+    let fold = |unit: u64| (scramble(unit) % u64::from(folds)) as u32;
+    let mut families = PerFamily::<HeldOut>::default();
+    let mut gains = Gains::default();
+    for out in 0..folds {
+        let of_fold = |error| LearnError::Fold { fold: out, error: Box::new(error) };
+        let mut rest = Resampled::new(&mut margins, |unit| f64::from(u8::from(fold(unit) != out)));
+        let fits = PerFamily::try_from_fn(|family| fit(family, &mut rest, options)).map_err(of_fold)?;
+        let losses = fits.as_ref().map(|_, fit: &Fit| Prepared::new(&fit.curve(), fit.number));
+        let mut nll = PerFamily::from_fn(|_| Vec::new());
+        let (mut counting, mut first) = (false, 0);
+        let mut held = Resampled::new(&mut margins, |unit| f64::from(u8::from(fold(unit) == out)));
+        held.for_each_with_groups(&mut |margins, weights, groups| {
+            for (family, loss) in losses.iter() {
+                let nll = &mut nll[family];
+                nll.clear();
+                nll.resize(margins.len(), 0.0);
+                loss.evaluate(margins, None, Rows::new().nll(nll))?;
+            }
+            visit_elements(first, margins, weights, |i, _, weight| {
+                counting = true;
+                let base = nll[Family::Fixed][i];
+                let gain = PerFamily::from_fn(|family| weight * (base - nll[family][i]));
+                for (family, nll) in nll.iter() {
+                    families[family].log_likelihood -= weight * nll[i];
+                }
+                gains.add(groups.map(|groups| groups[i]), &gain);
+            })?;
+            first += margins.len();
+            Ok(())
+        })?;
+        if !counting {
+            return Err(of_fold(LearnError::NoWeight));
+        }
+        for (family, fit) in fits.iter() {
+            families[family].unbounded += u32::from(fit.status == FitStatus::Unbounded);
+            families[family].not_converged += u32::from(fit.status == FitStatus::NotConverged);
+        }
+    }
+    let of_units = gains.finish();
+    let families = families.map(|family, held_out| {
+        let (gain, gain_error) = of_units[family];
+        HeldOut { gain, gain_error, ..held_out }
+    });
+    Ok(CrossValidation { folds, families })
+}
+
+/// Gains of units: of groups by place, or of single choices as sums.
+#[derive(Default)]
+struct Gains {
+    places: Places,
+    groups: Vec<PerFamily<f64>>,
+    number: f64,
+    sums: PerFamily<[f64; 2]>,
+}
+
+impl Gains {
+    fn add(&mut self, group: Option<u32>, gain: &PerFamily<f64>) {
+        match group {
+            Some(group) => {
+                let place = self.places.place(group);
+                self.groups.resize(self.places.number(), PerFamily::default());
+                gain.iter().for_each(|(family, gain)| self.groups[place][family] += gain);
+            }
+            None => self.add_unit(gain),
+        }
+    }
+
+    fn add_unit(&mut self, gain: &PerFamily<f64>) {
+        self.number += 1.0;
+        for (family, gain) in gain.iter() {
+            let [sum, square] = &mut self.sums[family];
+            (*sum, *square) = (*sum + gain, *square + gain * gain);
+        }
+    }
+
+    /// The sum, and its standard error.
+    fn finish(mut self) -> PerFamily<(f64, f64)> {
+        for gain in core::mem::take(&mut self.groups) {
+            self.add_unit(&gain);
+        }
+        let n = self.number;
+        self.sums.map(|_, [sum, square]| {
+            let variance = (square - sum / n * sum).max(0.0) / (n - 1.0);
+            (sum, (n * variance).sqrt())
+        })
+    }
+}
+
 /// What is dealt out as a whole: the place among the groups of every pair, or, without groups, none: pairs are.
 fn find_units(pairs: &Pairs) -> (Option<Vec<usize>>, usize) {
     let Some(groups) = pairs.groups() else { return (None, pairs.len()) };
@@ -139,12 +267,4 @@ fn deal(units: usize, folds: u32) -> Result<Vec<u32>, LearnError> {
         fold[unit] = (place % folds as usize) as u32;
     }
     Ok(fold)
-}
-
-/// A bijection that leaves no pattern: the finaliser of SplitMix64 (G. Steele, D. Lea, C. Flood, 2014).
-fn scramble(x: u64) -> u64 {
-    let x = x.wrapping_add(0x9e37_79b9_7f4a_7c15);
-    let x = (x ^ (x >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
-    let x = (x ^ (x >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
-    x ^ (x >> 31)
 }

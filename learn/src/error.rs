@@ -1,6 +1,6 @@
 //! Why nothing was learned.
 
-use crate::limits::{FEATURES, LARGEST_FEATURE, MAX_CV, SMALLEST_FEATURE, TOTAL_WEIGHT};
+use crate::limits::{FEATURES, GROUPS, LARGEST_FEATURE, MAX_CV, REPLICATES, SMALLEST_FEATURE, TOTAL_WEIGHT};
 use core::fmt;
 use prefstrength::ParamError;
 use prefstrength::batch::BatchError;
@@ -103,6 +103,13 @@ pub enum LearnError {
     Times,
     /// `2 <= folds`, and no more than there are pairs or groups, fails.
     Folds,
+    /// The number of replicates is not within [`REPLICATES`].
+    Replicates,
+    /// Fewer than [`GROUPS`] groups, or choices without groups, to draw from.
+    TooFewUnits {
+        /// How many.
+        units: usize,
+    },
     /// Sums under another p(β) do not add up.
     OtherStrength,
     /// A fold of a cross-validation has no answer.
@@ -196,6 +203,13 @@ impl fmt::Display for LearnError {
             Self::Folds => "there must be at least 2 folds, and no more than pairs or groups",
             Self::Fold { fold, error } => {
                 return write!(f, "without fold {fold} of the cross-validation: {error}");
+            }
+            Self::Replicates => {
+                let (least, most) = REPLICATES.into_inner();
+                return write!(f, "a bootstrap has {least} to {most} replicates");
+            }
+            Self::TooFewUnits { units } => {
+                return write!(f, "{units} groups, or choices without groups, do not tell how much they vary: {GROUPS} would");
             }
             Self::OtherStrength => "sums under another p(β) do not add up",
             Self::NotFinite => "a parameter is NaN or infinite",

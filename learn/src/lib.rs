@@ -97,6 +97,7 @@
 
 #![cfg_attr(docsrs, feature(doc_cfg))]
 
+mod bootstrap;
 mod calibration;
 mod chi_square;
 mod cholesky;
@@ -133,9 +134,10 @@ mod train;
 mod verdict;
 mod vuong;
 
+pub use bootstrap::{Bootstrap, bootstrap, bootstrap_training};
 pub use calibration::{Calibration, CalibrationBin};
 pub use compare::{Comparison, Fitted, LikelihoodRatio, Rival, ShapeErrors, Test};
-pub use cross_validation::{CrossValidation, HeldOut, cross_validate};
+pub use cross_validation::{CrossValidation, HeldOut, cross_validate, cross_validate_margins};
 pub use data::margins::{ChunkSink, GroupedSink, Margins, Weighted};
 pub use data::pairs::Pairs;
 pub use data::persons::{PersonBlock, PersonSink, Persons, PersonsInMemory};

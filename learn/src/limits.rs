@@ -26,3 +26,6 @@ pub const GROUPS: usize = 10;
 
 /// Of policies with more features than this, covariances are not kept.
 pub const COVARIANCES: usize = 128;
+
+/// How many replicates a bootstrap may have: they are kept.
+pub const REPLICATES: RangeInclusive<u32> = 2..=100_000;

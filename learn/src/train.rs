@@ -184,6 +184,17 @@ pub fn train(model: impl Into<Model>, pairs: &Pairs, options: &Options) -> Resul
     train_rest(pairs, None, options, |training| training.train(model), |whole, trained| whole(trained))
 }
 
+/// [`train`] with `weights` instead of the pairs' own.
+pub(crate) fn train_weighted(
+    model: Model,
+    pairs: &Pairs,
+    weights: &[f64],
+    options: &Options,
+) -> Result<Trained, LearnError> {
+    let whole = |whole: &dyn Fn(Trained) -> Trained, trained| whole(trained);
+    train_rest(pairs, Some(weights), options, |training| training.train(model), whole)
+}
+
 /// [`train`] for all families, and the tests of heterogeneity.
 ///
 /// # Errors

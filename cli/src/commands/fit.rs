@@ -9,7 +9,8 @@ use crate::input::{self, Accept, Refusal, Table, Wanted};
 use crate::persons::PersonSpool;
 use crate::progress::Progress;
 use crate::report::{
-    self, Summary, calibrate, explain, note_no_people, note_sample, notes_of_margins, people_summary, present,
+    self, Bootstrapped, SEED, Summary, calibrate, explain, note_no_people, note_sample, notes_of_margins,
+    people_summary, present,
 };
 use crate::spool::Spool;
 use clap::Args;
@@ -86,7 +87,6 @@ impl FitArgs {
                 file,
                 read,
                 &Options::default(),
-                None,
                 &self.people,
                 &self.common,
                 &mut progress,
@@ -120,6 +120,15 @@ impl FitArgs {
         let people = panel.as_ref().and_then(|panel| panel.as_ref().ok()).map(|(people, _)| people);
         let verdict = report.verdict_with(people);
         let mut summary = Summary::of_fit(file.clone(), &report, &verdict);
+        if let Some(folds) = self.common.folds {
+            progress.phase("cross-validating");
+            summary.cross_validated(learn::cross_validate_margins(&mut spool, &options, folds));
+        }
+        if let Some(replicates) = self.common.bootstrap {
+            progress.phase("drawing replicates");
+            let found = learn::bootstrap(summary.main, &mut spool, &options, replicates, SEED);
+            summary.bootstrapped(found.as_ref(), Bootstrapped::of_fit);
+        }
         progress.phase("calibrating");
         let curves: Vec<_> = summary.models().map(|f| (f.of, f.curve)).collect();
         let calibration = calibrate(&curves, progress.watch(&mut spool), self.common.bins);

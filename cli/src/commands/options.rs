@@ -35,6 +35,13 @@ pub(super) struct Common {
     /// there, it has no maximum worth the name, and the report says so.
     #[arg(long, value_name = "CV", default_value_t = 5.0, allow_negative_numbers = true, value_parser = max_cv)]
     pub(super) max_cv: f64,
+    /// Cross-validate with so many folds: does a spread predict rows that were not fitted? Groups stay together.
+    #[arg(long, value_name = "FOLDS", value_parser = clap::value_parser!(u32).range(2..))]
+    pub(super) folds: Option<u32>,
+    /// Fit the model of the verdict to so many replicates, 40 to 100 000, of groups (or rows) drawn with replacement, for
+    /// standard errors and intervals without a formula.
+    #[arg(long, value_name = "REPLICATES", value_parser = clap::value_parser!(u32).range(40..=100_000))]
+    pub(super) bootstrap: Option<u32>,
     /// How many bins the calibration has: choices by the size of their margin.
     #[arg(long, value_name = "NUMBER", default_value_t = 10, value_parser = clap::value_parser!(u16).range(1..=1000))]
     pub(super) bins: u16,

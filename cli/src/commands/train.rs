@@ -7,8 +7,8 @@ use super::rows::{Names, sample_factor, weight};
 use crate::input::{self, Accept, Refusal, Row, Table, Wanted};
 use crate::progress::Progress;
 use crate::report::{
-    Against, Penalties, Position, Predicts, Summary, calibrate, explain, groups, note_no_people, note_sample,
-    notes_of_pairs, people_summary, present, shorten,
+    Against, Bootstrapped, Penalties, Position, SEED, Summary, calibrate, explain, groups, note_no_people,
+    note_sample, notes_of_pairs, people_summary, present, shorten,
 };
 use clap::Args;
 use prefstrength::Family;
@@ -56,9 +56,6 @@ pub(crate) struct TrainArgs {
     /// τ > 0 of the penalty ½cv²/τ²: a half-normal prior on cv.
     #[arg(long, value_name = "TAU", allow_negative_numbers = true, value_parser = prior_cv)]
     prior_cv: Option<f64>,
-    /// Cross-validate with so many folds.
-    #[arg(long, value_name = "FOLDS", value_parser = clap::value_parser!(u32).range(2..))]
-    folds: Option<u32>,
     #[command(flatten)]
     people: PeopleArgs,
     #[command(flatten)]
@@ -99,7 +96,7 @@ impl TrainArgs {
             ..Options::default()
         };
         let (people, common) = (&self.people, &self.common);
-        let summary = report_pairs("train", file, read, &options, self.folds, people, common, &mut progress)?;
+        let summary = report_pairs("train", file, read, &options, people, common, &mut progress)?;
         drop(progress);
         Ok(present(&summary, self.common.svg.as_deref(), self.common.json)?)
     }
@@ -222,7 +219,6 @@ pub(super) fn report_pairs(
     file: String,
     read: PairsRead,
     options: &Options,
-    folds: Option<u32>,
     people: &PeopleArgs,
     common: &Common,
     progress: &mut Progress,
@@ -231,14 +227,6 @@ pub(super) fn report_pairs(
     let failed = |e: LearnError| explain(&file, &e, &features);
     progress.phase("training");
     let report = learn::train_all(&pairs, options).map_err(failed)?;
-    progress.phase("cross-validating");
-    // Where it fails the rest of the report is as good as ever.
-    let (cross_validation, cross_validation_error) =
-        match folds.map(|folds| learn::cross_validate(&pairs, options, folds)) {
-            None => (None, None),
-            Some(Ok(held_out)) => (Some(held_out), None),
-            Some(Err(error)) => (None, Some(error.to_string())),
-        };
     let mut panel = None;
     if report.people.is_some() && people.panel.wanted(pairs.groups().is_some(), pairs.dim()) {
         progress.phase("fitting people");
@@ -260,8 +248,15 @@ pub(super) fn report_pairs(
     if options.ridge > 0.0 || options.prior_cv.is_some() {
         summary.penalties = Some(Penalties { ridge: options.ridge, prior_cv: options.prior_cv });
     }
-    summary.predicts = cross_validation.as_ref().map(|held_out| Predicts::of(held_out, described_by));
-    (summary.cross_validation, summary.cross_validation_error) = (cross_validation, cross_validation_error);
+    if let Some(folds) = common.folds {
+        progress.phase("cross-validating");
+        summary.cross_validated(learn::cross_validate(&pairs, options, folds));
+    }
+    if let Some(replicates) = common.bootstrap {
+        progress.phase("drawing replicates");
+        let found = learn::bootstrap_training(summary.main, &pairs, options, replicates, SEED);
+        summary.bootstrapped(found.as_ref(), |found| Bootstrapped::of_trained(found, &features));
+    }
     // Margins are each model's own. A collapsed family is plain DPO, and says the same.
     let mut all: Vec<&Trained> = report.fits.values().collect();
     all.extend([&report.lapsed[Family::Fixed], &report.curved]);

@@ -14,4 +14,4 @@ pub(crate) use describe::{
 pub(crate) use format::shorten;
 pub(crate) use present::present;
 pub(crate) use sizes::{Sizes, of_sizes};
-pub(crate) use summary::{Against, Penalties, Position, Predicts, Summary};
+pub(crate) use summary::{Against, Bootstrapped, Penalties, Position, SEED, Summary};

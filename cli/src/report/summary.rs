@@ -2,9 +2,10 @@
 
 use prefstrength::{AnyStrength, Family, PerFamily};
 use prefstrength_learn::{
-    Averages, CalibrationBin, ChoiceCurve, ChoicesVerdict, Comparison, CrossValidation, Fit, FitStatus,
-    Fitted, GroupEffectTest, ItemTest, LikelihoodRatio, Model, PeopleTests, PeopleVerdict, PersonStrength,
-    Profile, Ratio, RatioInterval, ScoreTest, StandardErrors, Trained, Verdict, limits,
+    Averages, Bootstrap, CalibrationBin, ChoiceCurve, ChoicesVerdict, Comparison, CrossValidation, Fit,
+    FitStatus, Fitted, GroupEffectTest, ItemTest, LearnError, LikelihoodRatio, Model, PeopleTests,
+    PeopleVerdict, PersonStrength, Profile, Ratio, RatioInterval, ScoreTest, StandardErrors, Trained,
+    Verdict, limits,
 };
 use serde::Serialize;
 use std::collections::BTreeMap;
@@ -55,6 +56,10 @@ pub(crate) struct Summary {
     pub(crate) cross_validation_error: Option<String>,
     /// What cross-validation says of a spread: better, worse, or undecided.
     pub(crate) predicts: Option<Predicts>,
+    /// The model of the verdict, fitted to replicates.
+    pub(crate) bootstrap: Option<Bootstrapped>,
+    /// Why there is none that was asked for.
+    pub(crate) bootstrap_error: Option<String>,
     /// What is strange about the file.
     pub(crate) notes: Vec<String>,
     pub(crate) calibration: Vec<Calibrated>,
@@ -289,6 +294,79 @@ impl Predicts {
     }
 }
 
+/// The seed of replicates: a report repeats.
+pub(crate) const SEED: u64 = 0;
+/// Of intervals by replicates.
+const LEVEL: f64 = 0.95;
+
+/// What replicates of the data say of the estimates.
+#[derive(Debug, Serialize)]
+pub(crate) struct Bootstrapped {
+    pub(crate) model: String,
+    pub(crate) replicates: usize,
+    /// Replicates without a fit.
+    pub(crate) failed: u32,
+    /// Groups, or rows, that were drawn from.
+    pub(crate) units: usize,
+    pub(crate) level: f64,
+    pub(crate) estimates: Vec<Replicated>,
+}
+
+#[derive(Debug, Serialize)]
+pub(crate) struct Replicated {
+    /// mean, cv, lapse, curvature, or a feature.
+    pub(crate) name: String,
+    pub(crate) estimate: f64,
+    pub(crate) error: Option<f64>,
+    pub(crate) interval: Option<[f64; 2]>,
+}
+
+impl Bootstrapped {
+    pub(crate) fn of_fit(found: &Bootstrap<Fit>) -> Self {
+        Self::new(found, vec![Replicated::of(found, "mean", |fit| fit.strength.mean())])
+    }
+
+    /// Separated features have no weight to tell of.
+    pub(crate) fn of_trained(found: &Bootstrap<Trained>, features: &[String]) -> Self {
+        let separated = |j: usize| found.fit.separated.iter().any(|separated| separated.feature == j);
+        let kept = features.iter().enumerate().filter(|&(j, _)| !separated(j));
+        let weights = kept.map(|(j, name)| Replicated::of(found, name, move |trained| trained.w[j]));
+        Self::new(found, weights.collect())
+    }
+
+    fn new<F: Fitted>(found: &Bootstrap<F>, mut estimates: Vec<Replicated>) -> Self {
+        let Model { lapse, curvature, .. } = found.fit.model();
+        if found.fit.model().has_spread() {
+            estimates.push(Replicated::of(found, "cv", |fit| fit.curve().strength().cv()));
+        }
+        if lapse {
+            estimates.push(Replicated::of(found, "lapse", |fit| fit.curve().epsilon()));
+        }
+        if curvature {
+            estimates.push(Replicated::of(found, "curvature", |fit| fit.curve().curvature()));
+        }
+        Self {
+            model: found.fit.model().to_string(),
+            replicates: found.replicates.len(),
+            failed: found.failed,
+            units: found.units,
+            level: LEVEL,
+            estimates,
+        }
+    }
+}
+
+impl Replicated {
+    fn of<F>(found: &Bootstrap<F>, name: &str, of: impl Fn(&F) -> f64) -> Self {
+        Self {
+            name: name.into(),
+            estimate: of(&found.fit),
+            error: found.standard_error(&of),
+            interval: found.interval(LEVEL, &of),
+        }
+    }
+}
+
 /// Predictions of one family, or of several for the same margins.
 #[derive(Debug, Serialize)]
 pub(crate) struct Calibrated {
@@ -324,6 +402,29 @@ pub(crate) struct OneGroup {
 }
 
 impl Summary {
+    /// Where it fails the rest of the report is as good as ever.
+    pub(crate) fn cross_validated(&mut self, found: Result<CrossValidation, LearnError>) {
+        match found {
+            Ok(held_out) => {
+                self.predicts = Some(Predicts::of(&held_out, self.described_by));
+                self.cross_validation = Some(held_out);
+            }
+            Err(error) => self.cross_validation_error = Some(error.to_string()),
+        }
+    }
+
+    /// Likewise.
+    pub(crate) fn bootstrapped<F>(
+        &mut self,
+        found: Result<&Bootstrap<F>, &LearnError>,
+        of: impl Fn(&Bootstrap<F>) -> Bootstrapped,
+    ) {
+        match found {
+            Ok(found) => self.bootstrap = Some(of(found)),
+            Err(error) => self.bootstrap_error = Some(error.to_string()),
+        }
+    }
+
     /// Of margins, without what only some reports have.
     pub(crate) fn of_fit(file: String, report: &Comparison<Fit>, verdict: &Verdict) -> Self {
         let one = |fit: &Fit| ModelSummary::of_fit(report, fit);
@@ -378,6 +479,8 @@ impl Summary {
             penalties: None,
             cross_validation: None,
             cross_validation_error: None,
+            bootstrap: None,
+            bootstrap_error: None,
             predicts: None,
             notes: Vec::new(),
             calibration: Vec::new(),

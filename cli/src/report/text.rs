@@ -4,8 +4,8 @@ use super::format::{
     count, equals, or_dash, percent, probability, shorten, significant, strings, table, wrap,
 };
 use super::summary::{
-    Calibrated, ErrorsBy, Groups, ModelSummary, OneGroup, OnePerson, PanelSummary, PeopleSummary, Position,
-    Summary,
+    Bootstrapped, Calibrated, ErrorsBy, Groups, ModelSummary, OneGroup, OnePerson, PanelSummary,
+    PeopleSummary, Position, Replicated, Summary,
 };
 use prefstrength::Family;
 use prefstrength_learn::{
@@ -43,6 +43,9 @@ pub(crate) fn report(summary: &Summary) -> String {
     if let Some(error) = &summary.cross_validation_error {
         text.push_str(&wrap("  ", &format!("no cross-validation: {error}")));
     }
+    if let Some(error) = &summary.bootstrap_error {
+        text.push_str(&wrap("  ", &format!("no bootstrap: {error}")));
+    }
     for advice in advice(summary) {
         text.push_str(&wrap("     ", &advice));
     }
@@ -52,6 +55,9 @@ pub(crate) fn report(summary: &Summary) -> String {
     text.push_str(&policy(summary));
     if let Some(held_out) = &summary.cross_validation {
         text.push_str(&cross_validation(held_out));
+    }
+    if let Some(found) = &summary.bootstrap {
+        text.push_str(&bootstrap(found, summary));
     }
     text.push_str(&meaning(summary));
     text.push_str(&calibration(summary));
@@ -384,7 +390,36 @@ fn cross_validation(held_out: &CrossValidation) -> String {
             f.not_converged.to_string(),
         ]);
     }
-    format!("\ncross-validation, {} folds: pairs predicted from the others\n{}", held_out.folds, table(&rows))
+    format!("\ncross-validation, {} folds: rows predicted from the others\n{}", held_out.folds, table(&rows))
+}
+
+/// Estimates of the model of the verdict, by replicates.
+fn bootstrap(found: &Bootstrapped, summary: &Summary) -> String {
+    let mut rows = vec![strings(["estimate", "value", "s.e.", "95 % interval"])];
+    for Replicated { name, estimate, error, interval } in &found.estimates {
+        let share = name == "lapse" && summary.main.lapse;
+        let number = |x: f64| if share { percent(x) } else { significant(x, 4) };
+        let name = match name.as_str() {
+            "lapse" if share => "ε".into(),
+            "curvature" if summary.main.curvature => "γ".into(),
+            "mean" if !summary.is_policy() => "mean β".into(),
+            name => shorten(name, 24),
+        };
+        let interval = interval.map(|[low, high]| format!("{} … {}", number(low), number(high)));
+        rows.push(vec![name, number(*estimate), or_dash(error.map(number)), or_dash(interval)]);
+    }
+    let units = if summary.groups.is_some() { "groups" } else { "rows" };
+    let failed = match found.failed {
+        0 => String::new(),
+        failed => format!(", {failed} more without a fit"),
+    };
+    format!(
+        "\nbootstrap of {}: {} replicates of {} {units} drawn with replacement{failed}\n{}",
+        name_of(summary.main),
+        found.replicates,
+        found.units,
+        table(&rows)
+    )
 }
 
 /// A model with its parameters, as a sentence.

@@ -6,5 +6,6 @@ pub(crate) mod octaves;
 pub(crate) mod pairs;
 pub(crate) mod persons;
 pub(crate) mod places;
+pub(crate) mod resampled;
 pub(crate) mod scan;
 pub(crate) mod sizes;

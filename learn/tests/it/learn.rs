@@ -3,10 +3,10 @@
 use crate::simulate::margins as simulate;
 use prefstrength::batch::{Batch, BatchError, Rows};
 use prefstrength::math::normal_cdf;
-use prefstrength::{AnyStrength, Coordinates, Family, Gamma, LogNormal, Strength};
+use prefstrength::{AnyStrength, Coordinates, Family, Gamma, Lapse, LogNormal, Strength};
 use prefstrength_learn::{
     self as learn, Choices, ChoicesVerdict, ChunkSink, Fit, FitStatus, Fitted, LearnError, LossSums, Margins,
-    Options, StrengthParams, Weighted,
+    Model, Options, StrengthParams, Weighted,
 };
 use proptest::prelude::*;
 use rand_chacha::ChaCha8Rng;
@@ -766,5 +766,54 @@ proptest! {
             }
         }
         let _ = LossSums::evaluate(&AnyStrength::from_mean_v(Family::Gamma, 1.0, 1.0).unwrap(), &margins[..]);
+    }
+}
+
+/// Many margins are summed as few, to rounding: the maximum is that of all of them, and so are its errors.
+#[test]
+fn many_margins_are_summed_to_rounding() {
+    let truth = AnyStrength::from_mean_v(Family::Gamma, 0.7, 0.8).unwrap();
+    let mut margins = simulate(&truth, 30_000, 9);
+    margins[7] = 0.0;
+    let options = Options::default();
+    for model in [
+        Model::new(Family::Gamma),
+        Model::new(Family::Fixed).with_lapse(),
+        Model::new(Family::Fixed).with_curvature(),
+    ] {
+        let fit = learn::fit(model, &margins[..], &options).unwrap();
+        let nll = |curve: &learn::ChoiceCurve| margins.iter().map(|&d| curve.nll(d)).sum::<f64>();
+        let direct = nll(&fit.curve());
+        assert!(
+            (fit.log_likelihood + direct).abs() < 1e-11 * direct,
+            "{model}: {} {direct}",
+            fit.log_likelihood
+        );
+        // It is the maximum of the sum over all: a hundredth of a standard error to either side are alike.
+        let error = fit.errors.ln_mean.unwrap();
+        let moved = |by: f64| {
+            let strength = AnyStrength::from_mean_v(
+                model.family,
+                fit.strength.mean() * (by * error).exp(),
+                fit.strength.v(),
+            );
+            let curve =
+                learn::ChoiceCurve::from(strength.unwrap()).with_lapse(Lapse::new(fit.lapse).unwrap());
+            nll(&curve.with_curvature(fit.curvature).unwrap()) - direct
+        };
+        let slope = (moved(0.01) - moved(-0.01)) / 0.02;
+        assert!(slope.abs() < 1e-5, "{model}: {slope}");
+        // In another order and in other chunks.
+        let mut turned = margins.clone();
+        turned.reverse();
+        let again = learn::fit(model, &turned[..], &options).unwrap();
+        assert!((again.strength.mean() / fit.strength.mean() - 1.0).abs() < 1e-9);
+        let (a, b) = (again.robust.ln_mean.unwrap(), fit.robust.ln_mean.unwrap());
+        assert!((a / b - 1.0).abs() < 1e-7);
+        // The sandwich without groups, against every choice as a group of its own.
+        let ids: Vec<u32> = (0..30_000).collect();
+        let grouped = Weighted::equally(&margins).with_groups(&ids).unwrap();
+        let by_choice = learn::fit(model, grouped, &options).unwrap();
+        assert!((by_choice.robust.ln_mean.unwrap() / b - 1.0).abs() < 1e-9);
     }
 }

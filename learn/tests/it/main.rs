@@ -15,6 +15,7 @@ mod noise;
 mod persons;
 mod power;
 mod ratio;
+mod resampling;
 mod robust;
 mod score;
 mod train;
