@@ -520,6 +520,10 @@ fn separated_features_are_named() {
     }
     let text = place.text("train pairs.csv --features x,rare --folds 5");
     contains(&text, &["rare: has one sign in all 5 pairs that have it", "∞"]);
+    // What stands for an infinite weight is in no margin that is told of.
+    assert!(!text.contains("extreme margin"), "{text}");
+    let largest = report["calibration"][0]["bins"].as_array().unwrap().last().unwrap();
+    assert!(number(&largest["largest"]) < 1.0, "{largest}");
     assert!(!text.contains("NaN") && !text.contains("inf"), "{text}");
     let message = place.refused("train pairs.csv --features x,always");
     contains(&message, &["the feature `always` has one sign in every pair", "--ridge"]);

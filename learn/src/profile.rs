@@ -16,8 +16,8 @@ use prefstrength::math::normal_cdf;
 ///
 /// * δ² = 2(ℓ(0) + ℓ′(0)x − ℓ(x))/κ, x = cv² or ε: how far the profile has fallen below its tangent at 0.
 /// * κ is 1, or with groups the ratio of the variance by groups to that by choices: choices of one group depend.
-/// * Max error: ends to 1 % of their distance from the estimate. Of 2¹⁸ margins and more the profile is taken for a
-///   parabola in cv² or ε where that lies four standard errors from 0, and of cv at the boundary.
+/// * Max error: ends to 1 % of their distance from the estimate. Between people of 2²⁰ choices and more the profile is
+///   taken for a parabola in cv² where that lies four standard errors from 0.
 /// * Source: G. Feldman, R. Cousins, Unified approach to the classical statistical analysis of small signals, Phys. Rev. D
 ///   57 (1998), for a normal mean that is bounded; J. Kent, Robust properties of likelihood ratio tests, Biometrika 69
 ///   (1982), for κ.

@@ -262,10 +262,13 @@ pub(super) fn report_pairs(
     all.extend([&report.lapsed[Family::Fixed], &report.curved]);
     let own: Vec<&Trained> = all.into_iter().filter(|fit| fit.has_own_maximum()).collect();
     let mut against: Option<Against> = None;
+    let fixed = &report.fits[Family::Fixed];
+    let counting = weights_of_rest(&pairs, fixed);
+    let weights = counting.as_deref().or(pairs.weights());
     for fit in own {
         let margins = pairs.margins(&fit.w).map_err(failed)?;
         let curve = [(fit.model, fit.curve())];
-        let (calibrated, sizes, here) = match pairs.weights() {
+        let (calibrated, sizes, here) = match weights {
             Some(weights) => {
                 let weighted = Weighted::new(&margins, weights).map_err(failed)?;
                 calibrate(&curve, weighted, common.bins)
@@ -277,15 +280,14 @@ pub(super) fn report_pairs(
             summary.sizes = sizes;
         }
         if fit.model == summary.main && common.svg.is_some() {
-            against = Some(alternatives(&pairs, &margins, options, here).map_err(failed)?);
+            against = Some(alternatives(weights, &margins, options, here).map_err(failed)?);
         }
         summary.calibration.push(calibrated);
     }
     summary.against = against;
-    let fixed = &report.fits[Family::Fixed];
     let margins = pairs.margins(&fixed.w).map_err(failed)?;
     let weights_count = !common.sampling_weights;
-    summary.notes = notes_of_pairs(&pairs, &features, &margins, weights_count).map_err(failed)?;
+    summary.notes = notes_of_pairs(&pairs, &features, &margins, weights, weights_count).map_err(failed)?;
     summary.notes.extend(sample);
     let names = names.list();
     if let Some(of) = pairs.groups() {
@@ -307,16 +309,26 @@ pub(super) fn report_pairs(
     Ok(summary)
 }
 
+/// Weights of 0 for pairs that separated features decide: the weights that stand for infinite ones say nothing of margins.
+fn weights_of_rest(pairs: &Pairs, fixed: &Trained) -> Option<Vec<f64>> {
+    let decided = |f: &[f64]| fixed.separated.iter().any(|separated| f[separated.feature] != 0.0);
+    let weight = |(i, f): (usize, &[f64])| match decided(f) {
+        true => 0.0,
+        false => pairs.weights().map_or(1.0, |w| w[i]),
+    };
+    (!fixed.separated.is_empty()).then(|| pairs.rows().enumerate().map(weight).collect())
+}
+
 /// Models beside each other for a picture, which has the margins of one policy: their scale and shape are fitted to
 /// these.
 fn alternatives(
-    pairs: &Pairs,
+    weights: Option<&[f64]>,
     margins: &[f64],
     options: &Options,
     own: Against,
 ) -> Result<Against, LearnError> {
     let options = Options { max_cv: options.max_cv, ..Options::default() };
-    let found = match pairs.weights() {
+    let found = match weights {
         Some(weights) => learn::heterogeneity(Weighted::new(margins, weights)?, &options),
         None => learn::heterogeneity(margins, &options),
     };

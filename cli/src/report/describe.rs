@@ -71,6 +71,7 @@ pub(crate) fn notes_of_pairs(
     pairs: &Pairs,
     names: &[String],
     margins: &[f64],
+    of_margins: Option<&[f64]>,
     weights_count: bool,
 ) -> Result<Vec<String>, LearnError> {
     let mut notes = Vec::new();
@@ -96,7 +97,7 @@ pub(crate) fn notes_of_pairs(
             ));
         }
     }
-    let weighted = match pairs.weights() {
+    let weighted = match of_margins {
         Some(weights) => Weighted::new(margins, weights)?,
         None => Weighted::equally(margins),
     };
