@@ -5,13 +5,14 @@ use super::error::BatchError;
 use super::evaluation::{Evaluator, methods};
 use super::gate::Opened;
 use super::input::Batch;
+use super::logits::{LogitEvaluator, logit_methods};
 use super::number::Number;
 use super::rows::Rows;
 use super::shared::Shared;
 use crate::family::Inside;
 use crate::kernel::Coordinates;
 use crate::level::Level;
-use crate::loss::Strength;
+use crate::loss::{Strength, logit_row};
 
 /// One p(β) for all margins, each evaluated from the integral itself.
 ///
@@ -57,6 +58,7 @@ impl<S: Copy> Direct<S> {
     }
 
     methods!([<T: Number>] [where S: Strength<T>] T);
+    logit_methods!([<T: Number>] [where S: Strength<T>] T);
 
     fn shared<T: Number>(&self) -> Shared<S>
     where
@@ -76,5 +78,14 @@ impl<T: Number, S: Strength<T>> Evaluator<T> for Direct<S> {
         T: Opened,
     {
         self.shared::<T>()
+    }
+}
+
+impl<T: Number, S: Strength<T> + Sync> LogitEvaluator<T> for Direct<S> {
+    fn params(&self) -> usize {
+        self.shared::<T>().params.params
+    }
+    fn scalar_logit(&self, _index: usize, margin: T) -> [f64; 4] {
+        logit_row(&self.beta, margin, self.coordinates)
     }
 }

@@ -5,6 +5,7 @@ use super::error::{BatchError, length};
 use super::evaluation::{Evaluator, methods};
 use super::gate::Opened;
 use super::input::Batch;
+use super::logits::{LogitEvaluator, logit_methods};
 use super::number::Number;
 use super::rows::Rows;
 use super::shared::representable;
@@ -12,7 +13,7 @@ use crate::family::dispatch::MemberVisitor;
 use crate::family::{Family, Inside, Member, ParamError, Precision};
 use crate::kernel::{Coordinates, Goal, Integral, KernelParams};
 use crate::level::Level;
-use crate::loss::{Labels, Row, row};
+use crate::loss::{Labels, Row, logit_row, row};
 
 /// What a kernel of the device takes: the family, whether parameters and derivatives are mean and cv, and the
 /// slices of the parameters.
@@ -126,6 +127,7 @@ impl<'a, T: Number> PerElement<'a, T> {
     }
 
     methods!([] [] T);
+    logit_methods!([] [] T);
 
     /// How many parameters the derivatives are taken in.
     fn params(&self) -> usize {
@@ -196,6 +198,15 @@ impl<T: Number> Evaluator<T> for PerElement<'_, T> {
     // Sums over elements of different parameters are not asked for.
     fn sums_params(&self) -> bool {
         false
+    }
+}
+
+impl<T: Number> LogitEvaluator<T> for PerElement<'_, T> {
+    fn params(&self) -> usize {
+        Self::params(self)
+    }
+    fn scalar_logit(&self, i: usize, margin: T) -> [f64; 4] {
+        self.family.visit_member(OneLogit { elements: self, i, margin })
     }
 }
 
@@ -277,5 +288,20 @@ impl<T: Number> MemberVisitor<T> for OneRow<'_, '_, T> {
         let beta = self.elements.member::<S>(self.i);
         let all = beta.map(|beta| row(&beta, self.margin, self.labels, self.elements.coordinates));
         all.unwrap_or([f64::NAN; 6])
+    }
+}
+
+/// The effective logit of one element by the scalar kernels.
+struct OneLogit<'a, 'b, T> {
+    elements: &'a PerElement<'b, T>,
+    i: usize,
+    margin: T,
+}
+
+impl<T: Number> MemberVisitor<T> for OneLogit<'_, '_, T> {
+    type Output = [f64; 4];
+    fn visit<S: Member<T>>(self) -> [f64; 4] {
+        let beta = self.elements.member::<S>(self.i);
+        beta.map_or([f64::NAN; 4], |beta| logit_row(&beta, self.margin, self.elements.coordinates))
     }
 }

@@ -10,6 +10,7 @@
 //! | [`Plan`] | one p(β), from a table of the effective logit that is prepared once per p(β): long batches |
 //! | [`PerElement`] | parameters per element (per annotator, per group) |
 //!
+//! The last three also give [effective logits](LogitRows) with their derivatives, for losses of others.
 //! All take a [`Batch`] (margins, and optionally weights, label smoothing and upstream gradients), write
 //! the [`Rows`] that they are given, and return [`Sums`].
 //!
@@ -36,9 +37,11 @@ mod element;
 pub(crate) mod engine;
 mod error;
 pub(crate) mod evaluation;
+mod export;
 mod front_door;
 pub(crate) mod gate;
 mod input;
+mod logits;
 mod number;
 mod plan;
 mod rows;
@@ -54,6 +57,7 @@ pub use direct::Direct;
 pub use element::PerElement;
 pub use error::BatchError;
 pub(crate) use error::{check_weights, length};
+pub use export::{PlanTable, Reach};
 #[cfg(feature = "rayon")]
 pub use front_door::par_evaluate_in;
 pub use front_door::{evaluate, evaluate_in};
@@ -62,6 +66,6 @@ pub use input::Batch;
 pub(crate) use input::Lapses;
 pub use number::Number;
 pub use plan::Plan;
-pub use rows::Rows;
+pub use rows::{LogitRows, Rows};
 pub use sums::Sums;
 pub(crate) use sums::chain;

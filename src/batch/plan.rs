@@ -3,8 +3,10 @@
 use super::engine::{Column, KernelInputs, List, LogitColumns, LogitSource, Scales};
 use super::error::BatchError;
 use super::evaluation::{Evaluator, methods};
+use super::export::{PlanTable, Reach};
 use super::gate::{Call, Opened, Stored};
 use super::input::Batch;
+use super::logits::{LogitEvaluator, logit_methods};
 use super::number::Number;
 use super::rows::Rows;
 use super::shared::Shared;
@@ -12,7 +14,7 @@ use super::table::{Table, TableLogits};
 use crate::family::Inside;
 use crate::kernel::{Coordinates, FamilyKernels, Integral, KernelVisitor};
 use crate::level::Level;
-use crate::loss::{Labels, Row, Strength, row};
+use crate::loss::{Labels, Row, Strength, logit_row, row};
 
 /// One p(β) for all margins, prepared once as a table: the fastest way for long batches.
 ///
@@ -109,9 +111,48 @@ impl<T: Number, S: Strength<T>> Plan<T, S> {
     }
 
     methods!([] [] T);
+    logit_methods!([] [] T);
+
+    /// The table as plain numbers.
+    #[must_use]
+    pub fn table(&self) -> PlanTable<'_, T> {
+        T::enter(Export(self), Inside)
+    }
 
     fn fill(&mut self) {
         T::enter(Fill(self), Inside);
+    }
+}
+
+struct Export<'a, T: Number, S>(&'a Plan<T, S>);
+
+impl<'a, T: Number, S: Strength<T>> Call<T> for Export<'a, T, S> {
+    type Output = PlanTable<'a, T>;
+    fn call(self) -> PlanTable<'a, T>
+    where
+        T: Opened,
+    {
+        let Plan { shared, table } = self.0;
+        let (table, params) = (T::table(table), &shared.params);
+        let own = table.filled && params.integral == Integral::Own;
+        let reach = match params.integral {
+            Integral::Own if own && table.from_zero => Reach::FromZero,
+            Integral::Own if own => Reach::FromFirst,
+            Integral::Own | Integral::PointMass if shared.beta.v() == T::num(0.0) => Reach::PointMass,
+            _ => Reach::Nowhere,
+        };
+        let used = if own { table.pieces() * T::POLYNOMIAL } else { 0 };
+        PlanTable {
+            version: PlanTable::<T>::VERSION,
+            reach,
+            unit: params.unit,
+            jacobian: params.jacobian,
+            params: params.params,
+            exponents: if own { table.exponents } else { [0; 2] },
+            piece_bits: T::PIECE_BITS,
+            terms: T::POLYNOMIAL,
+            coefficients: &T::flat(&table.rows)[..used],
+        }
     }
 }
 
@@ -182,6 +223,15 @@ impl<T: Number, S: Strength<T>> Evaluator<T> for Plan<T, S> {
     }
 }
 
+impl<T: Number, S: Strength<T>> LogitEvaluator<T> for Plan<T, S> {
+    fn params(&self) -> usize {
+        self.shared.params.params
+    }
+    fn scalar_logit(&self, _index: usize, margin: T) -> [f64; 4] {
+        logit_row(&self.shared.beta, margin, self.shared.coordinates)
+    }
+}
+
 /// What another device needs to evaluate the same table.
 #[cfg(feature = "gpu")]
 impl<S: Strength<f32>> Plan<f32, S> {
@@ -202,7 +252,7 @@ impl<S: Strength<f32>> Plan<f32, S> {
         covers.then(|| self.shared.beta.family_of(Inside))
     }
 
-    pub(crate) fn table(&self) -> &Table<f32> {
+    pub(crate) fn stored(&self) -> &Table<f32> {
         &self.table
     }
 }

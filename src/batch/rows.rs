@@ -132,3 +132,92 @@ impl<'a, T> Rows<'a, T> {
         )
     }
 }
+
+/// Where effective logits go: any of ℓ(D), ∂ℓ/∂D and ∂ℓ/∂(parameters), one per margin.
+///
+/// ℓ(D) = ln(E\[σ(βD)\]/E\[σ(−βD)\]), so that −ln E\[σ(βD)\] = −ln σ(ℓ(D)): a trainer keeps its loss, and puts ℓ(D) where β·D
+/// was. With the derivative g of that loss in ℓ, ∂/∂D is g ∂ℓ/∂D and ∂/∂pᵢ the sum of g ∂ℓ/∂pᵢ.
+///
+/// ```
+/// use prefstrength::batch::{Direct, LogitRows};
+/// use prefstrength::{Gamma, Strength};
+/// let beta = Gamma::from_mean_cv(0.1, 0.5)?;
+/// let margins = [30.0_f64, -30.0, 0.0];
+/// let (mut logit, mut d_margin) = ([0.0_f64; 3], [0.0_f64; 3]);
+/// let rows = LogitRows::new().logit(&mut logit).d_margin(&mut d_margin);
+/// Direct::new(&beta).effective_logits(&margins, rows)?;
+/// assert!((logit[0] - beta.effective_logit(30.0)).abs() < 1e-14 && logit[1] == -logit[0]);
+/// assert!((d_margin[2] - 0.1).abs() < 1e-15 && d_margin[0] < 0.1); // E[β] at 0, and less beyond
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
+#[derive(Debug)]
+pub struct LogitRows<'a, T> {
+    logit: Option<&'a mut [T]>,
+    d_margin: Option<&'a mut [T]>,
+    d_params: [Option<&'a mut [T]>; 2],
+    /// As many as were given.
+    param_count: Option<usize>,
+}
+
+impl<T> Default for LogitRows<'_, T> {
+    fn default() -> Self {
+        Self::new()
+    }
+}
+
+impl<'a, T> LogitRows<'a, T> {
+    /// None yet.
+    #[must_use]
+    pub fn new() -> Self {
+        Self { logit: None, d_margin: None, d_params: [None, None], param_count: None }
+    }
+
+    /// ℓ.
+    #[must_use]
+    pub fn logit(self, to: &'a mut [T]) -> Self {
+        Self { logit: Some(to), ..self }
+    }
+
+    /// ∂ℓ/∂D.
+    #[must_use]
+    pub fn d_margin(self, to: &'a mut [T]) -> Self {
+        Self { d_margin: Some(to), ..self }
+    }
+
+    /// ∂ℓ in each of the parameters, in the order of [`Sums::d_params`](super::Sums::d_params): one slice for `Fixed` in
+    /// its native coordinate, two otherwise.
+    #[must_use]
+    pub fn d_params<const N: usize>(self, to: [&'a mut [T]; N]) -> Self {
+        let mut to = to.into_iter();
+        Self { d_params: [to.next(), to.next()], param_count: Some(N), ..self }
+    }
+
+    pub(super) fn check(&self, len: usize, params: usize) -> Result<(), BatchError> {
+        length("logit", self.logit.as_deref(), len)?;
+        length("d_margin", self.d_margin.as_deref(), len)?;
+        if let Some(found) = self.param_count
+            && found != params
+        {
+            return Err(BatchError::ParamCount { expected: params, found });
+        }
+        self.d_params.iter().try_for_each(|slice| length("d_params", slice.as_deref(), len))
+    }
+
+    pub(super) fn columns(&mut self) -> [Option<&mut [T]>; 4] {
+        let Self { logit, d_margin, d_params: [p0, p1], .. } = self;
+        [logit, d_margin, p0, p1].map(|slice| slice.as_deref_mut())
+    }
+
+    /// The rows before `at`, and the rest.
+    #[cfg(feature = "rayon")]
+    pub(super) fn split_at(self, at: usize) -> (Self, Self) {
+        let half = |s: Option<&'a mut [T]>| s.map(|s| s.split_at_mut(at)).unzip();
+        let Self { logit, d_margin, d_params: [p0, p1], param_count } = self;
+        let ((logit, logit2), (d_margin, d_margin2)) = (half(logit), half(d_margin));
+        let ((p0, p02), (p1, p12)) = (half(p0), half(p1));
+        (
+            Self { logit, d_margin, d_params: [p0, p1], param_count },
+            Self { logit: logit2, d_margin: d_margin2, d_params: [p02, p12], param_count },
+        )
+    }
+}

@@ -24,6 +24,10 @@ pub trait Tabulated: Precision {
     const GOAL: Goal;
     /// The exponent of the table's end, given that of the first piece's.
     fn last_exponent(first: i32) -> i32;
+    /// Coefficients of a polynomial.
+    const POLYNOMIAL: usize;
+    /// All polynomials, one after the other.
+    fn flat(rows: &Self::Rows) -> &[[Self; 4]];
     /// Zeros.
     fn empty() -> Self::Rows;
     /// Sets the first polynomials to those through `values` at the nodes.
@@ -88,6 +92,10 @@ macro_rules! tabulated {
     ) => {
         impl Tabulated for $t {
             type Rows = [[[$t; 4]; $nodes]; pieces(END_EXPONENT - START_EXPONENT, $bits)];
+            const POLYNOMIAL: usize = $nodes;
+            fn flat(rows: &Self::Rows) -> &[[Self; 4]] {
+                rows.as_flattened()
+            }
             const FIRST_NODES: &'static [f64] = &$node_table;
             const OCTAVE_NODES: &'static [f64] = &$octave_nodes;
             const GOAL: Goal = $goal;

@@ -155,7 +155,7 @@ impl<S: Strength<f32>> Plan<S> {
             Integral::Own => self.plan.family()?,
             Integral::Scalar => return None,
         };
-        let table = self.plan.table();
+        let table = self.plan.stored();
         let power = |e: i32| f32::from_bits(((127 + e) as u32) << 23);
         let [[a, b], [c, d]] = model.jacobian;
         let filled = table.filled && model.integral == Integral::Own;
@@ -180,6 +180,6 @@ impl<S: Strength<f32>> Plan<S> {
 
 /// The table, in a buffer of its own.
 fn upload<S: Strength<f32>>(gpu: &Gpu, plan: &batch::Plan<f32, S>) -> Result<Buffer, GpuError> {
-    let rows: &[[[f32; 4]; tables::PLAN_F32_NODES.len()]] = &plan.table().rows;
+    let rows: &[[[f32; 4]; tables::PLAN_F32_NODES.len()]] = &plan.stored().rows;
     gpu.scoped(|| gpu.filled(bytemuck::cast_slice(rows), BufferUsages::STORAGE))
 }

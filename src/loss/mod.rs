@@ -11,5 +11,5 @@ pub(crate) use lapse::is_lapse;
 pub use lapse::{Lapse, Lapsed};
 pub use lapsed::LapsedGradient;
 pub use smoothing::Smoothing;
-pub(crate) use strength::row;
 pub use strength::{Posterior, Strength};
+pub(crate) use strength::{logit_row, row};

@@ -369,6 +369,19 @@ pub(crate) fn row<T: Real, S: Calculus>(
     })
 }
 
+/// ℓ, ∂ℓ/∂margin and the derivatives in the coordinates' parameters at one margin, NaN everywhere for a NaN margin.
+///
+/// With T the chance of the answer that is behind, dℓ = −d ln T/(1 − T) in whatever moves it.
+pub(crate) fn logit_row<T: Real, S: Calculus>(beta: &S, margin: T, coordinates: Coordinates) -> [f64; 4] {
+    let Some((tail, size, negative)) = tail_of(beta, margin, false) else { return [f64::NAN; 4] };
+    let (unit, upper) = (beta.unit_of(Inside), 0.5 + tail.half_minus());
+    let nll = tail.nll(true);
+    let at = Local { nll, unit, size, negative: true, share: 1.0 };
+    let sign = if negative { -1.0 } else { 1.0 };
+    let slopes = slopes(beta, &at, coordinates).map(|slope| sign * slope / upper);
+    [sign * tail.effective_logit(), nll.slope(unit, size) / upper, slopes[0], slopes[1]]
+}
+
 /// The derivatives in the coordinates' parameters.
 fn slopes<S: Calculus>(beta: &S, at: &Local, coordinates: Coordinates) -> [f64; 2] {
     let scale = || at.nll.times(at.d_ln_margin());

@@ -8,6 +8,7 @@ mod differences;
 mod hostile;
 mod inverse_gaussian;
 mod lapse;
+mod logit_rows;
 mod monte_carlo;
 mod panel;
 mod points;

@@ -11,10 +11,10 @@ use crate::family::Precision;
 use crate::lanes::{Isa, Lanes, SUM_LANES, Vectorised};
 
 /// w = unit·|D|.
-struct Scale<'a, T> {
-    margins: &'a [Group<T>],
-    scales: &'a Scales<T>,
-    w: &'a mut Column<T>,
+pub(super) struct Scale<'a, T> {
+    pub(super) margins: &'a [Group<T>],
+    pub(super) scales: &'a Scales<T>,
+    pub(super) w: &'a mut Column<T>,
 }
 
 impl<T: Precision> Vectorised for Scale<'_, T> {
@@ -41,7 +41,9 @@ struct Scratch<T> {
     partial: Partial,
 }
 
-/// Evaluates one block, whose first element is number `first` of the batch.
+/// Evaluates one block, whose first element is number `first` of the batch. A call, as its columns are large: inlined,
+/// every level of the tree would hold them.
+#[inline(never)]
 pub(super) fn evaluate_block<T: Precision, S: LogitSource<T>>(
     source: &S,
     first: usize,

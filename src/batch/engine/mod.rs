@@ -7,6 +7,7 @@
 mod chunk;
 mod column;
 mod integrate;
+mod logits;
 mod losses;
 mod partial;
 mod source;
@@ -14,6 +15,9 @@ mod tree;
 
 pub(crate) use column::{CHUNK, Column, List, groups, registers};
 pub(crate) use integrate::Integrate;
+pub(crate) use logits::logit_rows;
+#[cfg(feature = "rayon")]
+pub(crate) use logits::par_logit_rows;
 #[cfg(feature = "gpu")]
 pub(crate) use losses::FAR;
 pub(crate) use source::{KernelInputs, LogitColumns, LogitSource, Scales};

@@ -27,7 +27,7 @@ pub(crate) fn tree<T: Precision, S: LogitSource<T>>(
 }
 
 /// Where the tree divides more than one block: the largest power of two of blocks below the length.
-fn split(len: usize) -> usize {
+pub(super) fn split(len: usize) -> usize {
     let blocks = len.div_ceil(BLOCK);
     BLOCK * (blocks.next_power_of_two() / 2)
 }

@@ -213,6 +213,55 @@ pub const TOLERANCES: &[Tolerance] = &[
         bound: 15.0,
         reason: "direct next to 0 where sigma is large",
     },
+    // Rows of the effective logit against the scalar kernels, in (ln mean, v): relative, on both sides.
+    Tolerance {
+        name: "f64 direct logit value",
+        bound: 12.0,
+        reason: "that of the loss on the wrong side; e^μ of a LogNormal",
+    },
+    Tolerance {
+        name: "f64 direct logit d_margin",
+        bound: 12.0,
+        reason: "a quotient of sums, times the unit",
+    },
+    Tolerance {
+        name: "f64 direct logit d_params",
+        bound: 18.0,
+        reason: "the same, times w, or the derivative in v",
+    },
+    Tolerance {
+        name: "f64 plan logit value",
+        bound: 12.0,
+        reason: "that of the loss on the wrong side; e^μ of a LogNormal",
+    },
+    Tolerance { name: "f64 plan logit d_margin", bound: 13.0, reason: "a quotient of sums, times the unit" },
+    Tolerance {
+        name: "f64 plan logit d_params",
+        bound: 24.0,
+        reason: "the same, times w, or the derivative in v",
+    },
+    Tolerance {
+        name: "f32 direct logit value",
+        bound: 8.0,
+        reason: "that of the loss on the wrong side; e^μ of a LogNormal",
+    },
+    Tolerance { name: "f32 direct logit d_margin", bound: 7.0, reason: "a quotient of sums, times the unit" },
+    Tolerance {
+        name: "f32 direct logit d_params",
+        bound: 24.0,
+        reason: "the same, times w, or the derivative in v",
+    },
+    Tolerance {
+        name: "f32 plan logit value",
+        bound: 4.0,
+        reason: "that of the loss on the wrong side; e^μ of a LogNormal",
+    },
+    Tolerance { name: "f32 plan logit d_margin", bound: 4.0, reason: "a quotient of sums, times the unit" },
+    Tolerance {
+        name: "f32 plan logit d_params",
+        bound: 12.0,
+        reason: "the same, times w, or the derivative in v",
+    },
     // Inverse Gaussian: the scalar kernel against vectors, batches against them and the scalar kernel.
     Tolerance {
         name: "inverse-gaussian expected_sigmoid",
