@@ -475,31 +475,31 @@ fn a_coin_beside_a_spread_is_reported() {
 fn rows_are_drawn_again_and_held_out() {
     let place = Place::new();
     place.text("simulate margins -n 3000 --cv 1 --size 4 --groups 60 --own-strength -o margins.csv");
-    let report = place.json("fit margins.csv --group group --panel=off --folds 4 --bootstrap 60");
+    let report = place.json("fit margins.csv --group group --panel=off --folds 4 --bootstrap 100");
     assert_eq!(report["cross_validation"]["folds"], 4);
     assert_eq!(report["cross_validation_error"], Value::Null);
     let bootstrap = &report["bootstrap"];
-    assert_eq!((&bootstrap["replicates"], &bootstrap["units"]), (&Value::from(60), &Value::from(60)));
+    assert_eq!((&bootstrap["replicates"], &bootstrap["units"]), (&Value::from(100), &Value::from(60)));
     assert_eq!(bootstrap["model"], report["shown"]);
     let mean = &bootstrap["estimates"][0];
     assert!(mean["name"] == "mean" && number(&mean["error"]) > 0.0);
     assert!(number(&mean["interval"][0]) < number(&mean["interval"][1]));
-    let text = place.text("fit margins.csv --group group --panel=off --folds 4 --bootstrap 60");
+    let text = place.text("fit margins.csv --group group --panel=off --folds 4 --bootstrap 100");
     contains(
         &text,
-        &["cross-validation, 4 folds", "60 replicates of 60 groups drawn with replacement", "mean β"],
+        &["cross-validation, 4 folds", "100 replicates of 60 groups drawn with replacement", "mean β"],
     );
-    assert_eq!(text, place.text("fit margins.csv --group group --panel=off --folds 4 --bootstrap 60"));
+    assert_eq!(text, place.text("fit margins.csv --group group --panel=off --folds 4 --bootstrap 100"));
     // What cannot be done leaves the rest of the report as it is.
     place.text("simulate pairs -n 600 --cv 0 --features 2 --groups 4 -o pairs.csv");
-    let report = place.json("train pairs.csv --folds 5 --bootstrap 60 --panel=off");
-    contains(report["bootstrap_error"].as_str().unwrap(), &["4 groups", "10 would"]);
+    let report = place.json("train pairs.csv --folds 5 --bootstrap 100 --panel=off");
+    contains(report["bootstrap_error"].as_str().unwrap(), &["4 groups", "10 are the least"]);
     contains(report["cross_validation_error"].as_str().unwrap(), &["folds"]);
-    let text = place.text("train pairs.csv --group f1 --bootstrap 60 --panel=off");
-    contains(&text, &["bootstrap of", "60 replicates of 600 groups", "f2"]);
-    let out = place.run("fit margins.csv --bootstrap 39");
+    let text = place.text("train pairs.csv --group f1 --bootstrap 100 --panel=off");
+    contains(&text, &["bootstrap of", "100 replicates of 600 groups", "f2"]);
+    let out = place.run("fit margins.csv --bootstrap 99");
     assert_eq!(out.status.code(), Some(2));
-    contains(&String::from_utf8(out.stderr).unwrap(), &["39", "40"]);
+    contains(&String::from_utf8(out.stderr).unwrap(), &["99", "100"]);
 }
 
 /// A dummy that few pairs have, all of one sign, and one that all have.

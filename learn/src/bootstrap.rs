@@ -2,7 +2,7 @@
 
 use crate::data::margins::Margins;
 use crate::data::pairs::Pairs;
-use crate::data::resampled::{Resampled, count_units, scramble};
+use crate::data::resampled::{Resampled, Units, scramble};
 use crate::error::LearnError;
 use crate::fit::{Fit, fit};
 use crate::limits::{GROUPS, REPLICATES};
@@ -18,7 +18,8 @@ const AT_ONCE: u64 = 64;
 ///
 /// * Every unit counts Poisson(1) times, which is drawing with replacement from a population of unknown size; whole
 ///   groups are drawn, so that choices of one group may depend on each other. The draws are a function of the seed and
-///   the unit: they repeat, for any order of the groups, any chunks, and any number of threads.
+///   the group's id, or the choice's place among those that count: they repeat, for any chunks and number of threads.
+///   A row of weight 3 is one row that was drawn or not, as for the sandwich.
 /// * It asks for many groups, as the sandwich does, whose assumptions it shares (see [`Fit::robust`]); intervals have no
 ///   symmetry to them, and of a function of several estimates, as w₁/w₂, they cost nothing.
 /// * Next to cv = 0 or ε = 0 no bootstrap is consistent (D. Andrews, Econometrica 68 (2000)): intervals there are those
@@ -100,7 +101,7 @@ pub fn bootstrap(
 ) -> Result<Bootstrap<Fit>, LearnError> {
     let model = model.into();
     check(replicates)?;
-    let units = count_units(&mut margins)?;
+    let units = Units::find(&mut margins)?.number();
     let of_data = fit(model, &mut margins, options)?;
     let mut found = Bootstrap { fit: of_data, replicates: Vec::new(), failed: 0, units: enough(units)? };
     for replicate in 0..u64::from(replicates) {
@@ -143,12 +144,22 @@ pub fn bootstrap_training(
 ) -> Result<Bootstrap<Trained>, LearnError> {
     let model = model.into();
     check(replicates)?;
-    let units = pairs.groups().map_or(pairs.len(), |groups| {
-        let mut ids = groups.to_vec();
-        ids.sort_unstable();
-        ids.dedup();
-        ids.len()
-    });
+    let counts = |i: usize| pairs.weights().is_none_or(|w| w[i] > 0.0);
+    // Places of choices among those that count.
+    let mut next = 0;
+    let ids: Vec<u64> = (0..pairs.len())
+        .map(|i| {
+            let unit = pairs.groups().map_or(next, |groups| u64::from(groups[i]));
+            next += u64::from(counts(i));
+            unit
+        })
+        .collect();
+    let units = {
+        let mut counting: Vec<u64> = (0..pairs.len()).filter(|&i| counts(i)).map(|i| ids[i]).collect();
+        counting.sort_unstable();
+        counting.dedup();
+        counting.len()
+    };
     let mut found = Bootstrap {
         fit: train(model, pairs, options)?,
         replicates: Vec::new(),
@@ -156,10 +167,7 @@ pub fn bootstrap_training(
         units: enough(units)?,
     };
     let one = |replicate: u64| {
-        let times = |i: usize| {
-            let unit = pairs.groups().map_or(i as u64, |groups| u64::from(groups[i]));
-            draw(seed, replicate, unit) * pairs.weights().map_or(1.0, |w| w[i])
-        };
+        let times = |i: usize| draw(seed, replicate, ids[i]) * pairs.weights().map_or(1.0, |w| w[i]);
         let weights: Vec<f64> = (0..pairs.len()).map(times).collect();
         let trained = train_weighted(model, pairs, &weights, options).ok()?;
         // Covariances of many replicates are many, and nobody asks for them.

@@ -138,6 +138,9 @@ pub struct Comparison<F> {
     pub beyond_noise: Option<ScoreTest>,
     /// With groups, whether people differ.
     pub people: Option<PeopleTests>,
+    /// Where plain DPO is not the model with the least AIC, the test between people at that model: that a curve levels off
+    /// is no reason for people to differ.
+    pub people_at_best: Option<ScoreTest>,
     /// How much more the choices of a group vary together than independent ones would, at least 1:
     /// [`PeopleTests::dependence`]. Likelihood ratios of choices are divided by it. 1 without groups.
     pub dependence: f64,
@@ -198,6 +201,13 @@ impl<F: Fitted> Comparison<F> {
         values.reduce(|a, b| if b.1 < a.1 { b } else { a }).map(|(family, _)| family)
     }
 
+    /// The weaker of the tests between people, at plain DPO and at the model with the least AIC.
+    pub(crate) fn between(&self) -> Option<ScoreTest> {
+        let at_plain = self.people.as_ref()?.between;
+        let weaker = self.people_at_best.filter(|at_best| at_best.p > at_plain.p);
+        Some(weaker.unwrap_or(at_plain))
+    }
+
     /// A model, with or without label noise, one of those that were fitted.
     #[must_use]
     pub fn fit(&self, model: Model) -> Option<&F> {
@@ -222,11 +232,13 @@ impl<F: Fitted> Comparison<F> {
         let mut add = |model: Option<Model>, p: Option<f64>| {
             tests.extend(p.filter(|p| p.is_finite()).map(|p| Test { model, p, holm: p }));
         };
-        let alternatives = self.fits.values().chain([&self.lapsed[Family::Fixed], &self.curved]);
+        // A ridge on w makes room for γ, which it does not hold.
+        let curved = (self.options.ridge == 0.0).then_some(&self.curved);
+        let alternatives = self.fits.values().chain([&self.lapsed[Family::Fixed]]).chain(curved);
         for fit in alternatives {
             add(Some(fit.model()), self.likelihood_ratio_of(fit).map(|ratio| ratio.p));
         }
-        add(None, self.people.as_ref().map(|people| people.between.p));
+        add(None, self.between().map(|between| between.p));
         correct(&mut tests);
         tests
     }

@@ -3,7 +3,7 @@
 use crate::data::margins::{Margins, visit_elements};
 use crate::data::pairs::Pairs;
 use crate::data::places::Places;
-use crate::data::resampled::{Resampled, count_units, scramble};
+use crate::data::resampled::{Resampled, Units, scramble};
 use crate::error::LearnError;
 use crate::fit::{Fit, fit};
 use crate::options::Options;
@@ -122,12 +122,11 @@ pub fn cross_validate(pairs: &Pairs, options: &Options, folds: u32) -> Result<Cr
 
 /// The same of margins, fitted by [`fit`](crate::fit) to all folds but one, with groups together if there are any.
 ///
-/// A unit's fold is a hash of its group's id, or of its place: folds are of about the same size, and memory does not grow
-/// with the margins (but for the number of groups).
+/// Folds are of one size, or one unit apart, in an order that looks random and is always the same; memory does not grow with
+/// the margins (but for the number of groups).
 ///
 /// # Errors
-/// [`LearnError::Fold`] where the margins without a fold have no answer, or the fold has none that count;
-/// [`LearnError::Folds`] unless 2 ≤ `folds` ≤ margins (groups); those of [`fit`](crate::fit) of all of them.
+/// [`LearnError::Fold`] where the margins without a fold have no answer; [`LearnError::Folds`] unless 2 ≤ `folds` ≤ margins (groups); those of [`fit`](crate::fit) of all of them.
 ///
 /// ```
 /// use prefstrength::Family;
@@ -145,8 +144,8 @@ pub fn cross_validate_margins(
     options: &Options,
     folds: u32,
 ) -> Result<CrossValidation, LearnError> {
-    let units = count_units(&mut margins)?;
-    if folds < 2 || folds as usize > units {
+    let units = Units::find(&mut margins)?;
+    if folds < 2 || folds as usize > units.number() {
         return Err(LearnError::Folds);
     }
     // What is wrong with all of them is no matter of a fold.
@@ -154,7 +153,7 @@ pub fn cross_validate_margins(
         LearnError::MeanVanishes => Ok(()),
         error => Err(error),
     })?;
-    let fold = |unit: u64| (scramble(unit) % u64::from(folds)) as u32;
+    let fold = units.deal(folds);
     let mut families = PerFamily::<HeldOut>::default();
     let mut gains = Gains::default();
     for out in 0..folds {
@@ -163,7 +162,7 @@ pub fn cross_validate_margins(
         let fits = PerFamily::try_from_fn(|family| fit(family, &mut rest, options)).map_err(of_fold)?;
         let losses = fits.as_ref().map(|_, fit: &Fit| Prepared::new(&fit.curve(), fit.number));
         let mut nll = PerFamily::from_fn(|_| Vec::new());
-        let (mut counting, mut first) = (false, 0);
+        let mut first = 0;
         let mut held = Resampled::new(&mut margins, |unit| f64::from(u8::from(fold(unit) == out)));
         held.for_each_with_groups(&mut |margins, weights, groups| {
             for (family, loss) in losses.iter() {
@@ -173,7 +172,6 @@ pub fn cross_validate_margins(
                 loss.evaluate(margins, None, Rows::new().nll(nll))?;
             }
             visit_elements(first, margins, weights, |i, _, weight| {
-                counting = true;
                 let base = nll[Family::Fixed][i];
                 let gain = PerFamily::from_fn(|family| weight * (base - nll[family][i]));
                 for (family, nll) in nll.iter() {
@@ -184,9 +182,6 @@ pub fn cross_validate_margins(
             first += margins.len();
             Ok(())
         })?;
-        if !counting {
-            return Err(of_fold(LearnError::NoWeight));
-        }
         for (family, fit) in fits.iter() {
             families[family].unbounded += u32::from(fit.status == FitStatus::Unbounded);
             families[family].not_converged += u32::from(fit.status == FitStatus::NotConverged);

@@ -110,6 +110,8 @@ pub enum LearnError {
         /// How many.
         units: usize,
     },
+    /// What was stored is no summary of margins.
+    Summary,
     /// Sums under another p(β) do not add up.
     OtherStrength,
     /// A fold of a cross-validation has no answer.
@@ -204,12 +206,13 @@ impl fmt::Display for LearnError {
             Self::Fold { fold, error } => {
                 return write!(f, "without fold {fold} of the cross-validation: {error}");
             }
+            Self::Summary => "what was stored is no summary of margins",
             Self::Replicates => {
                 let (least, most) = REPLICATES.into_inner();
                 return write!(f, "a bootstrap has {least} to {most} replicates");
             }
             Self::TooFewUnits { units } => {
-                return write!(f, "{units} groups, or choices without groups, do not tell how much they vary: {GROUPS} would");
+                return write!(f, "there are {units} groups (or choices, without groups) to draw from, and {GROUPS} are the least");
             }
             Self::OtherStrength => "sums under another p(β) do not add up",
             Self::NotFinite => "a parameter is NaN or infinite",

@@ -14,7 +14,9 @@ use crate::objective::point::{CURVATURE, LAPSE, SPREAD, d_epsilon, join, r_of};
 use crate::options::Options;
 use crate::prepared::{Prepared, has_spread};
 use crate::profile::{Profile, find_profile};
-use crate::score::{Alternative, MarginRow, MarginRows, ScoreTest, test_beyond, test_margins, test_people};
+use crate::score::{
+    Alternative, BetweenAt, MarginRow, MarginRows, ScoreTest, test_beyond, test_margins, test_people,
+};
 use crate::status::FitStatus;
 use crate::vuong::{Differences, rank, rivals};
 use prefstrength::batch::Rows;
@@ -244,8 +246,12 @@ pub fn heterogeneity(margins: impl Margins, options: &Options) -> Result<Compari
     let ranked = rank(all);
     let rivals = rivals(&ranked, fitting.differences(&ranked)?);
     let best = ranked.first().map_or(Model::new(Family::Fixed), |fit| fit.model);
-    let cv = fitting.profile(describing(&fits), SPREAD, dependence)?;
-    let lapse = fitting.profile(&noise, LAPSE, dependence)?;
+    let people_at_best = match ranked.first().filter(|best| people.is_some() && best.model.parameters() > 0) {
+        Some(best) => fitting.test_between_at(best)?,
+        None => None,
+    };
+    let cv = fitting.profile(describing(&fits), SPREAD, dependence, beside)?;
+    let lapse = fitting.profile(&noise, LAPSE, dependence, beside)?;
     Ok(Comparison {
         fits,
         lapsed,
@@ -253,6 +259,7 @@ pub fn heterogeneity(margins: impl Margins, options: &Options) -> Result<Compari
         score,
         beyond_noise,
         people,
+        people_at_best,
         dependence,
         best,
         rivals,
@@ -466,16 +473,25 @@ impl<'a, M: Margins> Fitting<'a, M> {
         })
     }
 
+    /// A fit in the data's units.
+    fn rescaled(&self, fit: &Fit) -> Result<Prepared, LearnError> {
+        let mean = fit.strength.mean() / self.data.scale.powf(fit.curvature);
+        let strength = AnyStrength::from_mean_v(fit.model.family, mean, fit.strength.v())?;
+        Ok(Prepared::new(&fit.curve().with_strength(strength), self.data.number))
+    }
+
+    fn test_between_at(&mut self, fit: &Fit) -> Result<Option<ScoreTest>, LearnError> {
+        let (model, mut between) = (self.rescaled(fit)?, BetweenAt::default());
+        self.data.for_each_with_groups(&mut |margins, weights, groups| match groups {
+            Some(groups) => between.add(&model, margins, weights, groups),
+            None => Ok(()),
+        })?;
+        Ok(between.finish())
+    }
+
     /// z of the first model against the others.
     fn differences(&mut self, ranked: &[&Fit]) -> Result<Vec<Option<f64>>, LearnError> {
-        let number = self.data.number;
-        // In the data's units.
-        let rescale = |fit: &Fit| {
-            let mean = fit.strength.mean() / self.data.scale.powf(fit.curvature);
-            let strength = AnyStrength::from_mean_v(fit.model.family, mean, fit.strength.v())?;
-            Ok(Prepared::new(&fit.curve().with_strength(strength), number))
-        };
-        let losses = ranked.iter().map(|fit| rescale(fit)).collect::<Result<Vec<_>, LearnError>>()?;
+        let losses = ranked.iter().map(|fit| self.rescaled(fit)).collect::<Result<Vec<_>, LearnError>>()?;
         let mut differences = Differences::new(losses.len().saturating_sub(1));
         let (mut bent, mut nll) = (Vec::new(), vec![Vec::new(); losses.len()]);
         self.data.for_each_with_groups(&mut |margins, weights, groups| {
@@ -492,7 +508,13 @@ impl<'a, M: Margins> Fitting<'a, M> {
     }
 
     /// Of the spread or the lapse of a model that has been fitted.
-    fn profile(&mut self, fit: &Fit, shape: usize, kappa: f64) -> Result<Option<Profile>, LearnError> {
+    fn profile(
+        &mut self,
+        fit: &Fit,
+        shape: usize,
+        kappa: f64,
+        fixed: Option<&FixedFit>,
+    ) -> Result<Option<Profile>, LearnError> {
         let (model, cap) = (fit.model, self.options.max_cv.asinh());
         let s = fit.strength.v().sqrt().asinh();
         let u = fit.strength.mean() / self.data.scale / s.cosh();
@@ -501,7 +523,8 @@ impl<'a, M: Margins> Fitting<'a, M> {
         }
         let start = join([u.ln()], [0.0, if model.lapse { r_of(fit.lapse) } else { 0.0 }, s]);
         let end = if shape == SPREAD { cap } else { ENDS[LAPSE] };
-        find_profile(&mut self.loss(model, u.ln()), shape, start, end, kappa)
+        let zero = fixed.map(|fixed| join([fixed.ln_mean], [0.0; SHAPES]));
+        find_profile(&mut self.loss(model, u.ln()), shape, start, zero, end, kappa)
     }
 
     /// Σ ggᵀ over groups, or choices without groups, in the scale and the free shapes.

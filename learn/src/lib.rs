@@ -138,6 +138,7 @@ pub use bootstrap::{Bootstrap, bootstrap, bootstrap_training};
 pub use calibration::{Calibration, CalibrationBin};
 pub use compare::{Comparison, Fitted, LikelihoodRatio, Rival, ShapeErrors, Test};
 pub use cross_validation::{CrossValidation, HeldOut, cross_validate, cross_validate_margins};
+pub use data::cells::MarginSummary;
 pub use data::margins::{ChunkSink, GroupedSink, Margins, Weighted};
 pub use data::pairs::Pairs;
 pub use data::persons::{PersonBlock, PersonSink, Persons, PersonsInMemory};

@@ -435,7 +435,7 @@ impl<R: PersonRows> Paneling<'_, R> {
         let (cap, s) = (self.options.max_cv.asinh(), fit.strength.v().sqrt().asinh());
         let start = join(scale(&fit.w, s.cosh().recip()), [0.0, 0.0, s]);
         let size = self.metric.square(&fit.w).sqrt();
-        find_profile(&mut self.loss(fit.model, size), SPREAD, start, cap, 1.0)
+        find_profile(&mut self.loss(fit.model, size), SPREAD, start, None, cap, 1.0)
     }
 }
 

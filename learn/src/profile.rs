@@ -102,11 +102,12 @@ fn natural(shape: usize, t: f64) -> f64 {
 }
 
 /// Of the spread, or the lapse, of a model. `start` is where the search for the others starts, and the best point if that
-/// is a maximum; `cap` is the largest coordinate.
+/// is a maximum; `zero` is where the others are at 0, if that is known; `cap` is the largest coordinate.
 pub(crate) fn find_profile(
     objective: &mut impl Objective,
     shape: usize,
     start: Vec<f64>,
+    zero: Option<Vec<f64>>,
     cap: f64,
     kappa: f64,
 ) -> Result<Option<Profile>, LearnError> {
@@ -114,7 +115,12 @@ pub(crate) fn find_profile(
     let place = start.len() - SHAPES + shape;
     let best = start[place];
     let mut path = Path { objective, shape, place, cap, visited: Vec::new() };
-    let (Some(top), Some(zero)) = (path.visit(best, start)?, path.visit_from(0.0)?) else { return Ok(None) };
+    let Some(top) = path.visit(best, start)? else { return Ok(None) };
+    let zero = match zero {
+        Some(start) if best != 0.0 => path.visit(0.0, start)?,
+        _ => path.visit_from(0.0)?,
+    };
+    let Some(zero) = zero else { return Ok(None) };
     // The slope at the boundary, in v or ε.
     let Some(next) = path.visit_from(NEXT)? else { return Ok(None) };
     let along = if shape == SPREAD { (2.0 * NEXT).sinh() } else { d_epsilon(NEXT) };

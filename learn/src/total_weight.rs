@@ -38,6 +38,8 @@ pub struct TotalWeight {
     pub sum: f64,
     /// Σw².
     pub square: f64,
+    /// How many of them are no whole numbers, and cannot be repetitions.
+    pub fractional: usize,
 }
 
 impl TotalWeight {
@@ -75,6 +77,7 @@ impl TotalWeight {
             self.number += 1;
             self.sum += w;
             self.square += w * w;
+            self.fractional += usize::from(w.fract() != 0.0);
         }
     }
 

@@ -9,13 +9,13 @@ use crate::descent::{Baseline, ENDS, Solution, classify, descend, find_minima, l
 use crate::error::LearnError;
 use crate::fit::{check_model, describing};
 use crate::limits::{COVARIANCES, GROUPS};
-use crate::model::{ChoiceCurve, Model};
+use crate::model::{ChoiceCurve, Model, SHAPES};
 use crate::objective::pairs::{PairLoss, WeightedPairs, scale};
 use crate::objective::point::{LAPSE, SPREAD, join, r_of};
 use crate::options::Options;
 use crate::prepared::{Prepared, has_spread};
 use crate::profile::{Profile, find_profile};
-use crate::score::{Alternative, PairRows, ScoreTest, test_beyond, test_pairs, test_people};
+use crate::score::{Alternative, BetweenAt, PairRows, ScoreTest, test_beyond, test_pairs, test_people};
 use crate::separation::{Rest, Separated};
 use crate::starts::{find_directions, find_fixed_starts, start_along, start_beside};
 use crate::status::FitStatus;
@@ -355,11 +355,23 @@ impl<'a> Training<'a> {
             false => score,
         };
         let dependence = people.as_ref().map_or(1.0, |people| people.dependence.max(1.0));
-        let ranked = rank(fits.values().chain(lapsed.values()).chain([&curved]));
+        // A ridge on w makes room for γ, which it does not hold.
+        let bent = (ridge == 0.0).then_some(&curved);
+        let ranked = rank(fits.values().chain(lapsed.values()).chain(bent));
         let rivals = rivals(&ranked, self.differences(&ranked)?);
         let best = ranked.first().map_or(Model::new(Family::Fixed), |fit| fit.model);
-        let cv = self.profile(describing(&fits), SPREAD, dependence)?;
-        let lapse = self.profile(&noise, LAPSE, dependence)?;
+        let people_at_best = match (ranked.first(), groups) {
+            (Some(best), Some(groups)) if people.is_some() && best.model.parameters() > 0 => {
+                let mut between = BetweenAt::default();
+                let margins = self.data.pairs.margins(&best.w)?;
+                let model = Prepared::new(&best.curve(), margins.len());
+                between.add(&model, &margins, self.data.weights(), groups)?;
+                between.finish()
+            }
+            _ => None,
+        };
+        let cv = self.profile(describing(&fits), SPREAD, dependence, &fixed)?;
+        let lapse = self.profile(&noise, LAPSE, dependence, &fixed)?;
         Ok(Comparison {
             fits,
             lapsed,
@@ -367,6 +379,7 @@ impl<'a> Training<'a> {
             score,
             beyond_noise,
             people,
+            people_at_best,
             dependence,
             best,
             rivals,
@@ -391,7 +404,13 @@ impl<'a> Training<'a> {
     }
 
     /// Of the spread or the lapse of a model that has been fitted.
-    fn profile(&self, fit: &Trained, shape: usize, kappa: f64) -> Result<Option<Profile>, LearnError> {
+    fn profile(
+        &self,
+        fit: &Trained,
+        shape: usize,
+        kappa: f64,
+        fixed: &FixedTrained,
+    ) -> Result<Option<Profile>, LearnError> {
         if !fit.is_maximum() {
             return Ok(None);
         }
@@ -400,7 +419,15 @@ impl<'a> Training<'a> {
         let r = if fit.model.lapse { r_of(fit.lapse) } else { 0.0 };
         let start = join(scale(&fit.w, s.cosh().recip()), [0.0, r, s]);
         let end = if shape == SPREAD { cap } else { ENDS[LAPSE] };
-        find_profile(&mut self.loss(fit.model, self.metric.square(&fit.w).sqrt()), shape, start, end, kappa)
+        let zero = Some(join(fixed.trained.w.iter().copied(), [0.0; SHAPES]));
+        find_profile(
+            &mut self.loss(fit.model, self.metric.square(&fit.w).sqrt()),
+            shape,
+            start,
+            zero,
+            end,
+            kappa,
+        )
     }
 
     fn loss(&self, model: Model, reference: f64) -> PairLoss<'_> {

@@ -1,17 +1,24 @@
 //! What the comparison of models comes to, in words.
 
 use crate::compare::{Comparison, Fitted, Rival, Test};
-use crate::limits::SIGNIFICANCE;
+use crate::limits::{GROUPS, SIGNIFICANCE};
 use crate::model::Model;
 use crate::people::People;
 use crate::profile::Profile;
 use crate::status::FitStatus;
+use crate::train::Trained;
 use core::fmt;
 use prefstrength::Family;
 use prefstrength::math::normal_cdf;
 
 /// Bounds of cv from which on "no spread was found" says nothing.
 pub(crate) const USELESS_CV: f64 = 1.0;
+/// The same of cv between people: beyond it people would be said to differ much.
+const USELESS_PEOPLE: f64 = 0.5;
+/// Log-likelihood below which two models say the same.
+const TIE: f64 = 0.05;
+/// cv of nothing.
+const NOTHING: f64 = 1e-3;
 /// AIC units within which a model explains the data as well as another: the 5 % point of ½χ²₀ + ½χ²₁. Of two models with
 /// as many parameters the wrong one is ahead by more in at most 5 % of sets: then the model that contains both rejects the
 /// right one, too, by the likelihood ratio test of a parameter at its boundary.
@@ -70,8 +77,10 @@ pub enum PeopleVerdict {
 /// 2. Else the model with the least AIC, if no other explanation is within 2.71 units of it, where a wrong one is named in
 ///    at most 5 % of sets: *noise*, *concave*, or *strength*, which asks for more: v = 0 is rejected at the fit of label
 ///    noise as well. Otherwise *cannot tell*, with the number of choices that would part the two.
-/// 3. People, where there are groups: the test between the choices of each person. It says that they differ, and not that
-///    their strength does: people of the opposite preference and other tastes trip it as well.
+/// 3. People, where there are groups: the test between the choices of each person, at plain DPO and at the model with the
+///    least AIC, both. It says that they differ, and not that their strength does: people of the opposite preference and
+///    other tastes trip it as well. *Alike* asks for a bound of cv below ½, and as much information as that of ten equal
+///    people.
 #[derive(Clone, Debug, PartialEq)]
 #[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
 #[non_exhaustive]
@@ -299,15 +308,16 @@ impl<F: Fitted> Comparison<F> {
         };
         let mut rising: Vec<&F> = self.fits.values().filter(rises).collect();
         if rising.is_empty() {
-            rising.extend([&self.lapsed[Family::Fixed], &self.curved].into_iter().filter(rises));
+            let curved = Some(&self.curved).filter(|_| self.options.ridge == 0.0);
+            rising.extend([&self.lapsed[Family::Fixed]].into_iter().chain(curved).filter(rises));
         }
         if rising.is_empty() {
             return None;
         }
         let names: Vec<String> = rising.iter().map(|fit| fit.model().to_string()).collect();
         Some(format!(
-            "no finite maximum ({}): the likelihood still rises with the spread, up to the cap cv = {} or with ever \
-             larger margins; this is not a fit",
+            "no finite maximum ({}): the likelihood still rises, with the spread up to the cap cv = {} or with ever larger \
+             margins; this is not a fit",
             names.join(", "),
             self.options.max_cv
         ))
@@ -323,7 +333,8 @@ impl<F: Fitted> Comparison<F> {
         let convex =
             |test: &Test| test.model.and_then(|model| self.fit(model)).map(kind_of) == Some(Kind::Convex);
         let mut curved = tests.iter().any(|test| test.holm <= SIGNIFICANCE && convex(test));
-        if self.curved.status() == FitStatus::Unbounded && kind_of(&self.curved) == Kind::Convex {
+        let bends = self.options.ridge == 0.0 && kind_of(&self.curved) == Kind::Convex;
+        if self.curved.status() == FitStatus::Unbounded && bends {
             // What it has reached is less than its maximum.
             let gain = self.curved.log_likelihood() - fixed.log_likelihood();
             let p = 2.0 * normal_cdf(-(2.0 * gain.max(0.0) / self.dependence).sqrt());
@@ -331,9 +342,12 @@ impl<F: Fitted> Comparison<F> {
         }
         let bounds = self.bounds();
         if z.is_some_and(|z| z < STEEPER) || curved {
-            let z = z.map_or(String::new(), |z| format!(" (z = {z:.1})"));
+            let evidence = match z.filter(|z| *z < STEEPER) {
+                Some(z) => format!(" (z = {z:.1})"),
+                None => format!(" ({} fits better)", describe(&self.curved)),
+            };
             let text = format!(
-                "the curve is steeper than plain DPO allows{z}: an intercept, a feature that is missing or \
+                "the curve is steeper than plain DPO allows{evidence}: an intercept, a feature that is missing or \
                  compressed margins, and no spread{bounds}"
             );
             return (ChoicesVerdict::Steeper, None, text);
@@ -386,21 +400,10 @@ impl<F: Fitted> Comparison<F> {
     ) -> (Option<PeopleVerdict>, Option<f64>, Option<String>) {
         let Some(people) = &self.people else { return (None, None, None) };
         let Some(test) = tests.iter().find(|test| test.model.is_none()) else { return (None, None, None) };
-        let z = people.between.z;
-        let estimate = fits.and_then(|fits| {
-            let best = fits.best();
-            let error = best.robust.cv.or(best.errors.cv);
-            let own = best.is_maximum() && best.status == FitStatus::Interior;
-            own.then(|| (best.strength.cv(), error, best.model.family))
-        });
+        // The weaker of the two tests: where single choices are no plain DPO's, its variances are not theirs.
+        let z = self.between().map_or(0.0, |between| between.z);
         if test.holm <= SIGNIFICANCE {
-            let cv = match estimate {
-                Some((cv, Some(error), family)) => {
-                    format!(": with one β for each, its cv is {cv:.2} ± {error:.2} ({family})")
-                }
-                Some((cv, None, family)) => format!(": with one β for each, its cv is {cv:.2} ({family})"),
-                None => String::new(),
-            };
+            let cv = fits.map_or(String::new(), between_people);
             let tastes = people.features.iter().flatten().filter(|test| test.z > z.max(CLOSER)).count();
             let tastes = match tastes {
                 0 => "",
@@ -409,10 +412,21 @@ impl<F: Fitted> Comparison<F> {
             let text = format!("people differ (z = {z:.1}){cv}{tastes}");
             return (Some(PeopleVerdict::Differ), None, Some(text));
         }
+        if z < STEEPER {
+            let text = format!(
+                "the choices of a person have less in common than chance would have it (z = {z:.1}): another misfit, and \
+                 no word on whether people differ"
+            );
+            return (Some(PeopleVerdict::CannotTell), None, Some(text));
+        }
         let needed = Some(people.groups_needed(0.3)).filter(|n| n.is_finite() && *n > people.groups as f64);
-        // The largest cv of people that would be missed more often than one time out of five.
+        // The largest cv of people that would be missed more often than one time out of five: a matter of many people, of
+        // whom none outweighs the rest.
         let missed = (POWER / people.information_between).powf(0.25);
+        let enough = people.effective >= GROUPS as f64;
+        // Label noise may have its part in it.
         let bound = fits
+            .filter(|fits| !noise_is_better(fits))
             .and_then(|fits| fits.cv.as_ref())
             .map(|cv| if cv.open { f64::INFINITY } else { cv.interval[1] });
         let (bound, words) = match bound {
@@ -422,15 +436,46 @@ impl<F: Fitted> Comparison<F> {
                 format!("a cv of {missed:.2} between them would have been found four times out of five"),
             ),
         };
-        if bound <= USELESS_CV {
+        if bound <= USELESS_PEOPLE && enough {
             let text = format!("no evidence that people differ (z = {z:.1}): {words}");
             return (Some(PeopleVerdict::Alike), needed, Some(text));
         }
-        let more = needed.map_or(String::new(), |n| {
-            format!("; some {} people with as many choices would show a cv of 0.3", round(n))
-        });
+        let more = match needed {
+            _ if !enough => format!(
+                "; a few outweigh the rest, which tells as much as {:.1} equal people, and {GROUPS} are the least",
+                people.effective
+            ),
+            Some(n) => format!("; some {} people with as many choices would show a cv of 0.3", round(n)),
+            None => format!("; {words}"),
+        };
         let text = format!("these choices cannot tell whether people differ (z = {z:.1}){more}");
         (Some(PeopleVerdict::CannotTell), needed, Some(text))
+    }
+}
+
+/// Whether label noise beside one β per person explains more than it costs.
+fn noise_is_better(fits: &People) -> bool {
+    let (best, lapsed) = (fits.best(), &fits.lapsed);
+    let value = |fit: &Trained| fit.log_likelihood - fit.penalty;
+    lapsed.has_own_maximum() && 2.0 * (value(lapsed) - value(best)) > AS_GOOD
+}
+
+/// How much people differ, as the fits with one β for each have it.
+fn between_people(fits: &People) -> String {
+    let noisy = noise_is_better(fits);
+    let best = if noisy { &fits.lapsed } else { fits.best() };
+    if !(best.is_maximum() && best.status == FitStatus::Interior) {
+        return String::new();
+    }
+    let (cv, family) = (best.strength.cv(), best.model.family);
+    let noise =
+        if noisy { format!(" beside label noise of {:.1} %", 100.0 * best.lapse) } else { String::new() };
+    if cv < NOTHING {
+        return format!(": not in the strength of one β for each, of which nothing is left{noise}");
+    }
+    match best.robust.cv.or(best.errors.cv) {
+        Some(error) => format!(": with one β for each, its cv is {cv:.2} ± {error:.2} ({family}){noise}"),
+        None => format!(": with one β for each, its cv is {cv:.2} ({family}){noise}"),
     }
 }
 
@@ -460,8 +505,9 @@ fn describe<F: Fitted>(fit: &F) -> String {
 
 /// So many choices part the best from the closest rival in four sets out of five: n = 6.18/(2·KL), KL ≈ difference/n.
 fn needed<F: Fitted>(n: f64, rivals: &[(&F, Rival)]) -> Option<f64> {
-    let closest =
-        rivals.iter().map(|(_, rival)| rival.worse).filter(|worse| *worse > 0.0).reduce(f64::min)?;
+    // What ties will never part.
+    let apart = rivals.iter().map(|(_, rival)| rival.worse).filter(|worse| *worse > TIE);
+    let closest = apart.reduce(f64::min)?;
     Some(POWER * n / (2.0 * closest)).filter(|needed| needed.is_finite() && *needed > n)
 }
 

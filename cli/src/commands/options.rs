@@ -38,9 +38,9 @@ pub(super) struct Common {
     /// Cross-validate with so many folds: does a spread predict rows that were not fitted? Groups stay together.
     #[arg(long, value_name = "FOLDS", value_parser = clap::value_parser!(u32).range(2..))]
     pub(super) folds: Option<u32>,
-    /// Fit the model of the verdict to so many replicates, 40 to 100 000, of groups (or rows) drawn with replacement, for
-    /// standard errors and intervals without a formula.
-    #[arg(long, value_name = "REPLICATES", value_parser = clap::value_parser!(u32).range(40..=100_000))]
+    /// Fit the model of the verdict to so many replicates, 100 to 100 000, of groups (or rows, whatever their weight) drawn
+    /// with replacement, for standard errors and intervals without a formula.
+    #[arg(long, value_name = "REPLICATES", value_parser = clap::value_parser!(u32).range(100..=100_000))]
     pub(super) bootstrap: Option<u32>,
     /// How many bins the calibration has: choices by the size of their margin.
     #[arg(long, value_name = "NUMBER", default_value_t = 10, value_parser = clap::value_parser!(u16).range(1..=1000))]

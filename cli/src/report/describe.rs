@@ -121,14 +121,21 @@ fn note_extremes(extremes: &Extremes) -> Option<String> {
 }
 
 fn note_weight(total: &TotalWeight) -> Option<String> {
-    (!total.is_sample_size()).then(|| {
-        format!(
+    let what = match () {
+        () if !total.is_sample_size() => format!(
             "the weights of {} rows sum to {}, which counts as sample size: standard errors and tests are those of so \
-             many choices. If they are weights of a sample, use --sampling-weights",
+             many choices",
             total.number,
             significant(total.sum, 4)
-        )
-    })
+        ),
+        () if total.fractional > 0 => format!(
+            "{} of {} weights are no whole numbers, and count as repetitions all the same: of one person's rows they look \
+             like choices that agree",
+            total.fractional, total.number
+        ),
+        () => return None,
+    };
+    Some(format!("{what}. If they are weights of a sample, use --sampling-weights"))
 }
 
 /// How much weights of a sample say.

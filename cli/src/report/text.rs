@@ -549,7 +549,7 @@ fn of_people(people: &PeopleSummary) -> String {
             z.iter().take(FEATURES).map(|(name, z)| format!("{name}\u{a0}{z:.1}")).collect();
         let more = if z.len() > FEATURES { ", …" } else { "" };
         let said = format!(
-            "between, by feature (tastes differ where z is above {:.1}, that of the scale): {}{more}",
+            "between, by feature (tastes differ where z is above {:.1}, the larger of that of the scale and 1.6): {}{more}",
             // A scale that does not differ is beaten by nothing that chance beats.
             tests.between.z.max(1.645),
             shown.join(", ")

@@ -5,7 +5,7 @@
 //! each other can therefore be replaced by three points with weights that have the same moments up to the fifth: Gauss'
 //! rule for the margins themselves. What is left is about (1/128)⁶/720·|D|⁶f⁽⁶⁾: below rounding.
 
-use super::margins::visit_elements;
+use super::margins::{ChunkSink, Margins, visit_elements};
 use crate::error::LearnError;
 
 /// Bits of a f64 below those that name its cell: six of the 52 of the fraction are left, 64 cells to an octave.
@@ -19,17 +19,102 @@ const MOMENTS: usize = 6;
 const POINT: f64 = 1e-13;
 const PAIR: f64 = 1e-10;
 
-/// Moments of margins by cell, in memory that does not grow with their number: at most 13 MiB, usually ½.
-pub(crate) struct Cells {
+/// Margins as their moments in narrow cells of |D|: as good as the margins themselves for every likelihood, in memory that
+/// does not grow with them, usually half a MiB and at most 14.
+///
+/// Summaries of shards [merge](Self::merge) to that of all, so that one pass over data on many machines is enough for
+/// [`fit`](crate::fit), [`heterogeneity`](crate::heterogeneity) and its verdict, and [`Calibration`](crate::Calibration):
+/// it is [`Margins`]. Who chose is not in it, and tests between people ask for the margins.
+///
+/// * Method: 64 cells to an octave; Σ w tᵏ, k ≤ 5, in each; three points of Gauss' rule stand for a cell. Sums of what
+///   likelihoods are made of are the same to 3e-14 of the sum of the terms' sizes (docs/math.md §10).
+/// * Moments are sums: merged in another order they differ by rounding.
+///
+/// ```
+/// use prefstrength::Family;
+/// use prefstrength_learn::{self as learn, LearnError, MarginSummary, Options};
+/// let shard = |k: u32| -> Vec<f64> {
+///     (0..20_000).map(|i| f64::from((i * 7 + k) % 500 + 1) / 100.0 * if i % 4 == 0 { -1.0 } else { 1.0 }).collect()
+/// };
+/// // On every worker; what travels is the summary.
+/// let summaries = (0..3).map(|k| {
+///     let mut summary = MarginSummary::new();
+///     summary.add(&shard(k), None)?;
+///     Ok::<_, LearnError>(summary)
+/// });
+/// let mut all = MarginSummary::new();
+/// for summary in summaries {
+///     all.merge(&summary?);
+/// }
+/// let fit = learn::fit(Family::Gamma, &mut all, &Options::default())?;
+/// assert_eq!((fit.number, fit.weight), (60_000, 60_000.0));
+/// let margins = [shard(0), shard(1), shard(2)].concat();
+/// let direct = learn::fit(Family::Gamma, &margins[..], &Options::default())?;
+/// assert!((fit.log_likelihood - direct.log_likelihood).abs() < 1e-9 * direct.log_likelihood.abs());
+/// # Ok::<(), LearnError>(())
+/// ```
+#[derive(Clone, Debug)]
+#[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
+#[cfg_attr(feature = "serde", serde(into = "Stored", try_from = "Stored"))]
+pub struct MarginSummary {
     /// The place of each cell among those that hold something, from 1 on.
     places: Vec<u32>,
     cells: Vec<Cell>,
+    number: usize,
 }
 
 /// One that holds something.
+#[derive(Clone, Copy, Debug, PartialEq)]
+#[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
 struct Cell {
     name: u32,
     moments: [f64; MOMENTS],
+}
+
+/// As it is written: cells by name.
+#[cfg(feature = "serde")]
+#[derive(serde::Serialize, serde::Deserialize)]
+struct Stored {
+    number: usize,
+    cells: Vec<Cell>,
+}
+
+#[cfg(feature = "serde")]
+impl From<MarginSummary> for Stored {
+    fn from(summary: MarginSummary) -> Self {
+        Self { number: summary.number, cells: summary.sorted() }
+    }
+}
+
+#[cfg(feature = "serde")]
+impl TryFrom<Stored> for MarginSummary {
+    type Error = LearnError;
+    fn try_from(Stored { number, cells }: Stored) -> Result<Self, LearnError> {
+        let mut summary = Self { number, ..Self::new() };
+        for Cell { name, moments } in cells {
+            let [weight, ..] = moments;
+            // |t| ≤ 1 in every cell, and a name comes once.
+            let bounded = moments.iter().all(|m| m.abs() <= weight * (1.0 + 1e-9) && m.is_finite());
+            let new = (name as usize) < NAMES && summary.places[name as usize] == 0;
+            if !(bounded && new && number > 0) {
+                return Err(LearnError::Summary);
+            }
+            *summary.cell(name) = moments;
+        }
+        Ok(summary)
+    }
+}
+
+impl Default for MarginSummary {
+    fn default() -> Self {
+        Self::new()
+    }
+}
+
+impl PartialEq for MarginSummary {
+    fn eq(&self, other: &Self) -> bool {
+        self.number == other.number && self.sorted() == other.sorted()
+    }
 }
 
 /// A few margins with weights.
@@ -38,40 +123,77 @@ pub(crate) struct Nodes {
     pub(crate) weights: Vec<f64>,
 }
 
-impl Cells {
-    pub(crate) fn new() -> Self {
-        Self { places: vec![0; NAMES], cells: Vec::new() }
+impl MarginSummary {
+    /// Of no margins.
+    #[must_use]
+    pub fn new() -> Self {
+        Self { places: vec![0; NAMES], cells: Vec::new(), number: 0 }
     }
 
-    /// A chunk.
-    pub(crate) fn add(&mut self, margins: &[f64], weights: Option<&[f64]>) -> Result<(), LearnError> {
+    /// Adds margins, with as many weights if there are any.
+    ///
+    /// # Errors
+    /// [`LearnError::Batch`] for slices of different lengths; [`LearnError::Margin`] and [`LearnError::Weight`] for what
+    /// is not finite, or negative; nothing is added then. What has weight 0 may be anything.
+    pub fn add(&mut self, margins: &[f64], weights: Option<&[f64]>) -> Result<(), LearnError> {
+        visit_elements(0, margins, weights, |_, _, _| {})?;
+        self.number += margins.len();
         visit_elements(0, margins, weights, |_, d, w| {
-            let name = (d.to_bits() >> BELOW) as usize;
-            let place = &mut self.places[name];
-            if *place == 0 {
-                self.cells.push(Cell { name: name as u32, moments: [0.0; MOMENTS] });
-                *place = self.cells.len() as u32;
-            }
-            let cell = &mut self.cells[*place as usize - 1];
-            let [middle, half] = span(cell.name);
+            let name = (d.to_bits() >> BELOW) as u32;
+            let [middle, half] = span(name);
             // Exact, and in [−1, 1].
             let t = (d.abs() - middle) / half;
             let mut power = w;
-            for moment in &mut cell.moments {
+            for moment in self.cell(name) {
                 *moment += power;
                 power *= t;
             }
         })
     }
 
-    /// From small to large margins, in the same order for the same margins in any order.
-    pub(crate) fn nodes(mut self) -> Nodes {
-        self.cells.sort_by_key(|cell| cell.name);
+    /// Adds those of another.
+    pub fn merge(&mut self, other: &Self) {
+        self.number += other.number;
+        for Cell { name, moments } in &other.cells {
+            self.cell(*name).iter_mut().zip(moments).for_each(|(to, from)| *to += from);
+        }
+    }
+
+    /// How many margins there were.
+    #[must_use]
+    pub fn number(&self) -> usize {
+        self.number
+    }
+
+    /// Their total weight.
+    #[must_use]
+    pub fn weight(&self) -> f64 {
+        self.cells.iter().map(|cell| cell.moments[0]).sum()
+    }
+
+    fn cell(&mut self, name: u32) -> &mut [f64; MOMENTS] {
+        let place = &mut self.places[name as usize];
+        if *place == 0 {
+            self.cells.push(Cell { name, moments: [0.0; MOMENTS] });
+            *place = self.cells.len() as u32;
+        }
+        &mut self.cells[*place as usize - 1].moments
+    }
+
+    /// In the same order for the same margins in any order.
+    fn sorted(&self) -> Vec<Cell> {
+        let mut cells = self.cells.clone();
+        cells.sort_by_key(|cell| cell.name);
+        cells
+    }
+
+    /// From small to large margins, first those with the choice.
+    pub(crate) fn nodes(&self) -> Nodes {
         let mut nodes = Nodes { margins: Vec::new(), weights: Vec::new() };
-        for Cell { name, moments } in &self.cells {
-            let [middle, half] = span(*name);
-            let sign = if *name as usize >= NAMES / 2 { -1.0 } else { 1.0 };
-            for (t, weight) in gauss(moments) {
+        for Cell { name, moments } in self.sorted() {
+            let [middle, half] = span(name);
+            let sign = if name as usize >= NAMES / 2 { -1.0 } else { 1.0 };
+            for (t, weight) in gauss(&moments) {
                 if weight > 0.0 {
                     // The cell of 0 holds what is next to it as well.
                     nodes.margins.push(sign * (middle + half * t).max(0.0));
@@ -80,6 +202,17 @@ impl Cells {
             }
         }
         nodes
+    }
+}
+
+impl Margins for MarginSummary {
+    fn for_each(&mut self, take: &mut ChunkSink<'_>) -> Result<(), LearnError> {
+        let Nodes { margins, weights } = self.nodes();
+        take(&margins, Some(&weights))
+    }
+
+    fn stands_for(&self) -> Option<usize> {
+        Some(self.number)
     }
 }
 
@@ -171,7 +304,7 @@ mod tests {
             .collect();
         margins.extend([0.0, -0.0, 1e-310, -5e-324, 700.0, 1e300, -1e300, -800.0, 1.0, 1.0, 1.0]);
         let weights: Vec<f64> = margins.iter().map(|_| (4.0 * uniform()).floor()).collect();
-        let mut cells = Cells::new();
+        let mut cells = MarginSummary::new();
         for (margins, weights) in margins.chunks(1000).zip(weights.chunks(1000)) {
             cells.add(margins, Some(weights)).unwrap();
         }

@@ -57,6 +57,13 @@ pub trait Margins {
     fn for_each_with_groups(&mut self, take: &mut GroupedSink<'_>) -> Result<(), LearnError> {
         self.for_each(&mut |margins, weights| take(margins, weights, None))
     }
+
+    /// How many margins the chunks stand for, where that is not how many they hold: a
+    /// [`MarginSummary`](crate::MarginSummary) hands out few with large weights. A source of margins need not implement
+    /// it.
+    fn stands_for(&self) -> Option<usize> {
+        None
+    }
 }
 
 impl<M: Margins + ?Sized> Margins for &mut M {
@@ -65,6 +72,9 @@ impl<M: Margins + ?Sized> Margins for &mut M {
     }
     fn for_each_with_groups(&mut self, take: &mut GroupedSink<'_>) -> Result<(), LearnError> {
         (**self).for_each_with_groups(take)
+    }
+    fn stands_for(&self) -> Option<usize> {
+        (**self).stands_for()
     }
 }
 

@@ -1,6 +1,6 @@
 //! Units of data, groups or single choices, that count more or less: for folds and for the bootstrap.
 
-use super::margins::{ChunkSink, GroupedSink, Margins};
+use super::margins::{ChunkSink, GroupedSink, Margins, visit_elements};
 use super::places::Places;
 use crate::error::LearnError;
 
@@ -12,7 +12,8 @@ pub(crate) fn scramble(x: u64) -> u64 {
     x ^ (x >> 31)
 }
 
-/// Margins with weights times a number for every unit: a group by its id, or, without groups, a choice by its place.
+/// Margins with weights times a number for every unit: a group by its id, or, without groups, a choice by its place among
+/// those that count.
 pub(crate) struct Resampled<'a, M, F> {
     source: &'a mut M,
     times: F,
@@ -34,24 +35,92 @@ impl<M: Margins, F: Fn(u64) -> f64> Margins for Resampled<'_, M, F> {
         self.source.for_each_with_groups(&mut |margins, weights, groups| {
             own.clear();
             own.extend((0..margins.len()).map(|i| {
-                let unit = groups.map_or(first + i as u64, |groups| u64::from(groups[i]));
-                times(unit) * weights.map_or(1.0, |weights| weights[i])
+                let weight = weights.map_or(1.0, |weights| weights[i]);
+                if weight == 0.0 {
+                    return 0.0;
+                }
+                let unit = groups.map_or(first, |groups| u64::from(groups[i]));
+                first += 1;
+                times(unit) * weight
             }));
-            first += margins.len() as u64;
             take(margins, Some(&own), groups)
         })
     }
 }
 
-/// How many units there are.
-pub(crate) fn count_units(margins: &mut impl Margins) -> Result<usize, LearnError> {
-    let (mut places, mut number) = (Places::default(), 0);
-    margins.for_each_with_groups(&mut |margins, _, groups| {
-        match groups {
-            Some(groups) => groups.iter().for_each(|&group| _ = places.place(group)),
-            None => number += margins.len(),
+/// What there is to draw from: whatever has weight.
+pub(crate) enum Units {
+    /// The ids of groups, ascending.
+    Groups(Vec<u32>),
+    /// So many choices.
+    Choices(usize),
+}
+
+impl Units {
+    pub(crate) fn find(margins: &mut impl Margins) -> Result<Self, LearnError> {
+        let (mut seen, mut ids, mut number, mut first) = (Places::default(), Vec::new(), 0, 0);
+        margins.for_each_with_groups(&mut |margins, weights, groups| {
+            visit_elements(first, margins, weights, |i, _, _| match groups {
+                Some(groups) => {
+                    if seen.place(groups[i]) == ids.len() {
+                        ids.push(groups[i]);
+                    }
+                }
+                None => number += 1,
+            })?;
+            first += margins.len();
+            Ok(())
+        })?;
+        ids.sort_unstable();
+        Ok(if ids.is_empty() { Self::Choices(number) } else { Self::Groups(ids) })
+    }
+
+    pub(crate) fn number(&self) -> usize {
+        match self {
+            Self::Groups(ids) => ids.len(),
+            Self::Choices(number) => *number,
         }
-        Ok(())
-    })?;
-    Ok(number + places.number())
+    }
+
+    /// The fold of every unit, all of the same size or one apart, in an order that looks random and is always the same.
+    pub(crate) fn deal(self, folds: u32) -> impl Fn(u64) -> u32 {
+        let folds = u64::from(folds);
+        let of_groups = match self {
+            Self::Choices(_) => None,
+            Self::Groups(mut ids) => {
+                ids.sort_by_cached_key(|&id| scramble(u64::from(id)));
+                let mut dealt: Vec<(u32, u32)> =
+                    ids.into_iter().enumerate().map(|(i, id)| (id, (i as u64 % folds) as u32)).collect();
+                dealt.sort_unstable();
+                Some(dealt)
+            }
+        };
+        move |unit| match &of_groups {
+            // Every run of as many choices as folds goes to all of them, each run begun elsewhere.
+            None => ((unit % folds + scramble(unit / folds)) % folds) as u32,
+            Some(dealt) => {
+                let at = dealt.binary_search_by_key(&unit, |(id, _)| u64::from(*id));
+                at.map_or(0, |at| dealt[at].1)
+            }
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn folds_are_of_one_size() {
+        for (units, folds) in [(5_u32, 5_u32), (40, 20), (12, 12), (103, 10), (400, 400)] {
+            let groups = Units::Groups((0..units).map(|i| i * 7919).collect()).deal(folds);
+            let choices = Units::Choices(units as usize).deal(folds);
+            for (fold, times) in [(&groups as &dyn Fn(u64) -> u32, 7919), (&choices, 1)] {
+                let mut sizes = vec![0; folds as usize];
+                (0..u64::from(units)).for_each(|i| sizes[fold(i * times) as usize] += 1);
+                let least = units / folds;
+                assert!(sizes.iter().all(|&n| n == least || n == least + 1), "{units} {folds} {sizes:?}");
+            }
+        }
+    }
 }

@@ -1,6 +1,6 @@
 //! Margins that have been looked through, for pass after pass.
 
-use super::cells::{Cells, Nodes};
+use super::cells::{MarginSummary, Nodes};
 use super::margins::{CACHED, ChunkSink, GroupedSink, Margins, visit_elements};
 use super::octaves::Octaves;
 use crate::error::{LearnError, check_length};
@@ -8,6 +8,8 @@ use crate::limits::TOTAL_WEIGHT;
 use crate::model::ChoiceCurve;
 use crate::prepared::{CurveSums, Prepared};
 
+/// Sizes that differ by less say nothing about a spread.
+const ONE_SIZE: f64 = 0.01;
 /// From so many margins on, fewer stand for them.
 const LARGE: usize = 1 << 13;
 
@@ -18,8 +20,10 @@ pub(crate) struct Scanned<M> {
     /// Margins here are those of the source times this power of two.
     pub(crate) scale: f64,
     pub(crate) number: usize,
+    /// How many a pass has.
+    rows: usize,
     pub(crate) weight: f64,
-    /// Whether all that are not 0 have the same size.
+    /// Whether all that are not 0 have the same size, or nearly.
     pub(crate) one_size: bool,
     /// Whether Σ wD > 0: if not, plain DPO is best at mean 0.
     pub(crate) rising: bool,
@@ -66,12 +70,14 @@ impl<M: Margins> Scanned<M> {
         let typical = octaves.median().unwrap_or(largest);
         let everyday = (1e-20..1e20).contains(&typical);
         let scale = if everyday { 1.0 } else { power_of_two(-typical.log2(), 1000.0 - largest.log2()) };
+        let summarised = source.stands_for();
         let mut data = Self {
             source,
             scale,
-            number,
+            number: summarised.unwrap_or(number),
+            rows: number,
             weight,
-            one_size: least == largest,
+            one_size: largest - least <= ONE_SIZE * largest,
             rising: false,
             ln_first_step: 0.0,
             ln_typical: (typical * scale).ln(),
@@ -91,8 +97,8 @@ impl<M: Margins> Scanned<M> {
         }
         data.rising = moments[0] > 0.0;
         data.ln_first_step = (2.0 * moments[0] / moments[1]).ln() + unit.ln();
-        if number >= LARGE {
-            let (mut cells, mut grouped) = (Cells::new(), false);
+        if number >= LARGE && summarised.is_none() {
+            let (mut cells, mut grouped) = (MarginSummary::new(), false);
             data.for_each_with_groups(&mut |margins, weights, groups| {
                 grouped |= groups.is_some();
                 cells.add(margins, weights)
@@ -108,12 +114,12 @@ impl<M: Margins> Scanned<M> {
         if let Some(nodes) = &self.nodes {
             return take(&nodes.margins, Some(&nodes.weights));
         }
-        let (number, scale) = (self.number, self.scale);
+        let (rows, scale) = (self.rows, self.scale);
         let mut pass = Pass { scale, number: 0, buffer: Vec::new() };
         self.source.for_each(&mut |margins, weights| {
             pass.cut(margins, weights, None, &mut |margins, weights, _| take(margins, weights))
         })?;
-        if pass.number == number { Ok(()) } else { Err(LearnError::Changed) }
+        if pass.number == rows { Ok(()) } else { Err(LearnError::Changed) }
     }
 
     /// One more pass: over all margins where there are groups.
@@ -121,11 +127,11 @@ impl<M: Margins> Scanned<M> {
         if !self.grouped {
             return self.for_each(&mut |margins, weights| take(margins, weights, None));
         }
-        let (number, scale) = (self.number, self.scale);
+        let (rows, scale) = (self.rows, self.scale);
         let mut pass = Pass { scale, number: 0, buffer: Vec::new() };
         self.source
             .for_each_with_groups(&mut |margins, weights, groups| pass.cut(margins, weights, groups, take))?;
-        if pass.number == number { Ok(()) } else { Err(LearnError::Changed) }
+        if pass.number == rows { Ok(()) } else { Err(LearnError::Changed) }
     }
 
     /// Sums in (ln mean, v) under several models, in one pass; with the derivative in γ if they are `curved`.

@@ -11,7 +11,7 @@ pub use items::{ItemTest, Repeats};
 pub use people::PeopleTests;
 
 pub(crate) use beyond::{Alternative, test_beyond};
-pub(crate) use people::test_people;
+pub(crate) use people::{BetweenAt, test_people};
 pub(crate) use rows::{MarginRow, MarginRows, PairRows};
 
 use crate::cholesky::{Cholesky, add_scaled, dot};

@@ -5,11 +5,14 @@ use super::rows::{PairRows, Row, Rows};
 use super::{Choice, Clusters, ScoreTest, leave_efficient};
 use crate::chi_square::upper_tail;
 use crate::cholesky::{Cholesky, add_scaled, dot};
+use crate::data::margins::visit_elements;
 use crate::data::pairs::Pairs;
 use crate::data::places::Places;
 use crate::error::{LearnError, check_length};
 use crate::limits::GROUPS;
 use crate::objective::pairs::WeightedPairs;
+use crate::prepared::Prepared;
+use prefstrength::batch;
 
 /// (z₀.₉₅ + z₀.₈)²: a one-sided test at 5 % that finds what is there four times out of five.
 const POWER: f64 = 6.182_557_2;
@@ -88,6 +91,9 @@ pub struct PeopleTests {
     /// Σ over persons of (Σs)² over Σ s². About 1 where choices depend on nothing but their margin, whatever the curve;
     /// 1 where there is no test within.
     pub dependence: f64,
+    /// (Σ i)²/Σ i² of the information i of each person between their choices: so many persons of equal information would
+    /// tell as much. Far below [`counting`](Self::counting) where a few outweigh the rest.
+    pub effective: f64,
     /// Expected information of v within choices, all together, with the policy profiled out; 0 where there is none.
     pub information_within: f64,
     /// And between them.
@@ -205,6 +211,7 @@ pub(crate) fn test_people(rows: &mut dyn Rows, ridge: f64) -> Result<Option<Peop
         mean_c: policy.of_index / policy.weight,
         mean_pairs: people.iter().map(|person| person.choices.c[1]).sum::<f64>() / people.len() as f64,
         dependence: if dependence.is_finite() { dependence } else { 1.0 },
+        effective: sum.variance / sum.squares * sum.variance,
         information_within,
         information_between,
     }))
@@ -357,6 +364,8 @@ pub(super) struct BetweenSum {
     /// E S³: of three choices each pair once, in 3! orders, and of two their third moments.
     third: f64,
     outer: f64,
+    /// Σ of the squares of units' variances.
+    squares: f64,
     pub(super) counting: usize,
 }
 
@@ -369,6 +378,7 @@ impl BetweenSum {
             sum.variance += unit.variance();
             sum.third += 6.0 * unit.c[2] + unit.m[1];
             sum.outer += score * score;
+            sum.squares += unit.variance() * unit.variance();
             sum.counting += 1;
         }
         sum
@@ -383,6 +393,56 @@ impl BetweenSum {
         let freedom = 8.0 / (skewness * skewness);
         let skew = skewness > 0.0 && freedom > 1e-2 && freedom.is_finite();
         Some(if skew { ScoreTest { p: upper_tail(freedom, test.z), ..test } } else { test })
+    }
+}
+
+/// The test between people at any model of single choices: X = −∂nll/∂ln mean, with the variance and the third moment that
+/// it has under that model. At plain DPO it is that of [`PeopleTests::between`].
+#[derive(Default)]
+pub(crate) struct BetweenAt {
+    places: Places,
+    people: Vec<Cross>,
+    rows: [Vec<f64>; 4],
+    bent: Vec<f64>,
+}
+
+impl BetweenAt {
+    /// Adds choices, each with its group.
+    pub(crate) fn add(
+        &mut self,
+        model: &Prepared,
+        margins: &[f64],
+        weights: Option<&[f64]>,
+        groups: &[u32],
+    ) -> Result<(), LearnError> {
+        check_length("groups", Some(groups), margins.len())?;
+        self.rows.iter_mut().for_each(|row| row.resize(margins.len(), 0.0));
+        let [nll, slope, other_nll, other_slope] = &mut self.rows;
+        let mut unused = vec![0.0; margins.len()];
+        let curved = model.bend(margins, &mut self.bent);
+        model.evaluate(curved, None, batch::Rows::new().nll(nll).d_params([slope, &mut unused]))?;
+        let against: Vec<f64> = curved.iter().map(|d| -d).collect();
+        let rows = batch::Rows::new().nll(other_nll).d_params([other_slope, &mut unused]);
+        model.evaluate(&against, None, rows)?;
+        let [nll, slope, other_nll, other_slope] = &self.rows;
+        let (places, people) = (&mut self.places, &mut self.people);
+        visit_elements(0, margins, weights, |i, _, weight| {
+            let chances = [(-nll[i]).exp(), (-other_nll[i]).exp()];
+            let scores = [-slope[i], -other_slope[i]];
+            // A score may be infinite where its chance is nothing.
+            let moment = |k: i32| {
+                let terms = chances.iter().zip(scores).filter(|(p, _)| **p > 0.0);
+                terms.map(|(p, x)| p * x.powi(k)).sum::<f64>()
+            };
+            let place = places.place(groups[i]);
+            people.resize_with(places.number(), Cross::default);
+            people[place].add(weight, [scores[0], moment(2), moment(3)]);
+        })
+    }
+
+    /// `None` for one person, or where nobody has two choices.
+    pub(crate) fn finish(&self) -> Option<ScoreTest> {
+        if self.people.len() < 2 { None } else { BetweenSum::new(self.people.iter()).test() }
     }
 }
 

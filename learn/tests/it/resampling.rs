@@ -68,7 +68,7 @@ fn what_cannot_be_drawn_is_refused() {
     let gone = Err(LearnError::Source("gone".into()));
     assert_eq!(learn::bootstrap(Family::Fixed, Failing(margins.clone(), 30), &options, 1000, 0), gone);
     // One choice against the margin is not in every replicate.
-    let mut one = vec![1.0, 2.0, 3.0, 0.5].repeat(10);
+    let mut one = [1.0, 2.0, 3.0, 0.5].repeat(10);
     one.push(-1.0);
     let found = learn::bootstrap(Family::Fixed, &one[..], &options, 200, 0).unwrap();
     assert!((40..110).contains(&found.failed) && found.replicates.len() as u32 + found.failed == 200);
@@ -109,7 +109,7 @@ fn folds_of_margins() {
         assert_eq!(of(Truth::control(3.0), true, folds), Err(LearnError::Folds));
     }
     // What no fold can be predicted without.
-    let mut one = vec![1.0, 2.0, 3.0, 0.5].repeat(10);
+    let mut one = [1.0, 2.0, 3.0, 0.5].repeat(10);
     one.push(-1.0);
     let refused = learn::cross_validate_margins(&one[..], &options, 4);
     assert!(
@@ -120,4 +120,89 @@ fn folds_of_margins() {
         learn::cross_validate_margins(&[f64::NAN, 1.0, -1.0][..], &options, 2),
         Err(LearnError::Margin { index: 0 })
     );
+}
+
+/// Rows of weight 0 are no units: they move no draw and no fold, wherever they stand.
+#[test]
+fn what_has_no_weight_is_not_drawn() {
+    let choices = Truth::control(2.0).panel(30, 10, 3);
+    let options = Options::default();
+    let (mut margins, mut persons) = (vec![f64::NAN; 40], (500..540).collect::<Vec<u32>>());
+    let mut weights = vec![0.0; 40];
+    margins.extend(&choices.margins);
+    persons.extend(&choices.persons);
+    weights.extend(vec![1.0; choices.margins.len()]);
+    let padded = || Weighted::new(&margins, &weights).unwrap();
+    let plain = || Weighted::equally(&choices.margins);
+    let means = |found: &learn::Bootstrap<learn::Fit>| {
+        found.replicates.iter().map(|fit| fit.strength.mean()).collect::<Vec<_>>()
+    };
+    let near = |a: &[f64], b: &[f64]| a.iter().zip(b).all(|(a, b)| (a / b - 1.0).abs() < 1e-9);
+    let [a, b] = [
+        learn::bootstrap(Family::Fixed, plain(), &options, 10, 4),
+        learn::bootstrap(Family::Fixed, padded(), &options, 10, 4),
+    ]
+    .map(Result::unwrap);
+    assert!(a.units == 300 && b.units == 300 && near(&means(&a), &means(&b)));
+    let [a, b] = [plain().with_groups(&choices.persons), padded().with_groups(&persons)]
+        .map(|margins| learn::bootstrap(Family::Fixed, margins.unwrap(), &options, 10, 4).unwrap());
+    assert!(a.units == 30 && b.units == 30 && near(&means(&a), &means(&b)));
+    let folds = |margins: Weighted<'_, f64>| {
+        learn::cross_validate_margins(margins, &options, 30).unwrap().families[Family::Fixed]
+    };
+    assert!((folds(plain()).log_likelihood - folds(padded()).log_likelihood).abs() < 1e-9);
+    // One person a fold.
+    let [a, b] = [plain().with_groups(&choices.persons), padded().with_groups(&persons)]
+        .map(|margins| folds(margins.unwrap()));
+    assert!((a.log_likelihood - b.log_likelihood).abs() < 1e-9);
+    let pairs = Pairs::new(margins.iter().map(|d| if d.is_nan() { 0.0 } else { *d }).collect(), 1).unwrap();
+    let pairs = pairs.with_weights(weights).unwrap().with_groups(persons).unwrap();
+    let trained = learn::bootstrap_training(Family::Fixed, &pairs, &options, 10, 4).unwrap();
+    assert_eq!(trained.units, 30);
+}
+
+/// Summaries of shards, in any order, are that of all; what is stored is checked.
+#[test]
+fn summaries_merge() {
+    let margins = Truth::spread(2.0, Family::LogNormal, 1.0).margins(30_000, 8);
+    let weights: Vec<f64> = (0..margins.len()).map(|i| f64::from(i as u32 % 3)).collect();
+    let mut whole = learn::MarginSummary::new();
+    whole.add(&margins, Some(&weights)).unwrap();
+    let mut merged = learn::MarginSummary::default();
+    for shard in [20_000..30_000, 0..500, 500..20_000] {
+        let mut summary = learn::MarginSummary::new();
+        summary.add(&margins[shard.clone()], Some(&weights[shard])).unwrap();
+        merged.merge(&summary);
+    }
+    assert_eq!((merged.number(), merged.weight()), (30_000, whole.weight()));
+    let options = Options::default();
+    let direct = learn::heterogeneity(Weighted::new(&margins, &weights).unwrap(), &options).unwrap();
+    for mut summary in [whole.clone(), merged] {
+        let found = learn::heterogeneity(&mut summary, &options).unwrap();
+        assert_eq!((found.best, found.verdict().choices), (direct.best, direct.verdict().choices));
+        for (family, fit) in found.fits.iter() {
+            let other = &direct.fits[family];
+            assert_eq!(fit.number, 30_000);
+            assert!((fit.log_likelihood / other.log_likelihood - 1.0).abs() < 1e-11, "{family}");
+            assert!((fit.strength.cv() - other.strength.cv()).abs() < 1e-6, "{family}");
+        }
+    }
+    // Nothing is added where something is wrong.
+    let before = whole.clone();
+    assert_eq!(whole.add(&[1.0, f64::NAN], None), Err(LearnError::Margin { index: 1 }));
+    assert_eq!(whole.add(&[1.0, 2.0], Some(&[1.0, -1.0])), Err(LearnError::Weight { index: 1 }));
+    assert!(whole.add(&[1.0], Some(&[])).is_err() && whole == before);
+    assert_eq!(learn::fit(Family::Fixed, learn::MarginSummary::new(), &options), Err(LearnError::NoMargins));
+    #[cfg(feature = "serde")]
+    {
+        let text = serde_json::to_string(&whole).unwrap();
+        assert_eq!(serde_json::from_str::<learn::MarginSummary>(&text).unwrap(), whole);
+        for (from, to) in [("\"name\":", "\"name\":9"), ("\"moments\":[", "\"moments\":[-")] {
+            let hostile = text.replacen(from, to, 1);
+            assert!(
+                hostile == text || serde_json::from_str::<learn::MarginSummary>(&hostile).is_err(),
+                "{from}"
+            );
+        }
+    }
 }

@@ -239,3 +239,47 @@ fn how_often_verdicts_are_given() {
         }
     }
 }
+
+/// Where single choices are no plain DPO's, the variances of plain DPO are not theirs: people who are all alike do not differ
+/// for that.
+#[test]
+fn misfits_are_no_people() {
+    let (mut differ, mut fooled) = (0, 0);
+    for seed in 0..12 {
+        let choices = Truth { junk: 0.05, ..control() }.panel(50, 40, seed);
+        let margins = Weighted::equally(&choices.margins).with_groups(&choices.persons).unwrap();
+        let report = learn::heterogeneity(margins, &Options::default()).unwrap();
+        let people = report.people.as_ref().unwrap();
+        let verdict = report.verdict();
+        assert_words(&verdict);
+        differ += u32::from(verdict.people == Some(PeopleVerdict::Differ));
+        fooled += u32::from(people.between.z.abs() > 3.0);
+        assert!(
+            report.people_at_best.is_some_and(|test| test.z.abs() < 4.0),
+            "{seed}: {:?}",
+            report.people_at_best
+        );
+    }
+    assert!(differ <= 1 && fooled >= 2, "{differ} {fooled}");
+    // Those who do differ do so at any of the models.
+    let choices = Truth { junk: 0.05, ..Truth::spread(SIZE, Family::Gamma, 0.8) }.panel(100, 30, 5);
+    let margins = Weighted::equally(&choices.margins).with_groups(&choices.persons).unwrap();
+    let report = learn::heterogeneity(margins, &Options::default()).unwrap();
+    assert_eq!(report.verdict().people, Some(PeopleVerdict::Differ), "{}", report.verdict());
+}
+
+/// One person whose choices outweigh all others' says nothing about people.
+#[test]
+fn a_giant_is_no_evidence() {
+    let (giant, rest) = (control().panel(1, 20_000, 1), control().panel(30, 10, 2));
+    let margins = [giant.margins, rest.margins].concat();
+    let persons: Vec<u32> =
+        giant.persons.iter().copied().chain(rest.persons.iter().map(|person| person + 7)).collect();
+    let source = Weighted::equally(&margins).with_groups(&persons).unwrap();
+    let report = learn::heterogeneity(source, &Options::default()).unwrap();
+    let effective = report.people.as_ref().unwrap().effective;
+    assert!((1.0..1.5).contains(&effective), "{effective}");
+    let verdict = report.verdict();
+    assert_eq!(verdict.people, Some(PeopleVerdict::CannotTell), "{verdict}");
+    assert!(verdict.people_text().unwrap().contains("outweigh"), "{verdict}");
+}
