@@ -446,7 +446,8 @@ impl<F: Fitted> Comparison<F> {
                 people.effective
             ),
             Some(n) => format!("; some {} people with as many choices would show a cv of 0.3", round(n)),
-            None => format!("; {words}"),
+            None if bound.is_finite() => format!("; {words}"),
+            None => String::new(),
         };
         let text = format!("these choices cannot tell whether people differ (z = {z:.1}){more}");
         (Some(PeopleVerdict::CannotTell), needed, Some(text))
