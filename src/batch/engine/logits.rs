@@ -2,6 +2,7 @@
 
 use super::column::{CHUNK, Column, GROUPS, List, groups, registers};
 use super::source::{KernelInputs, LogitColumns, LogitSource, Scales};
+#[cfg(feature = "rayon")]
 use super::tree::{BLOCK, split};
 use super::{chunk::Scale, column::Group};
 use crate::batch::rows::LogitRows;
