@@ -82,7 +82,7 @@ impl<F> Bootstrap<F> {
 /// ```
 /// use prefstrength::Family;
 /// use prefstrength_learn::{self as learn, LearnError, Options, Weighted};
-/// let margins: Vec<f64> = (0..600_u32).map(|i| f64::from(i % 9 + 1) * if i * i % 7 < 3 { -0.2 } else { 0.3 }).collect();
+/// let margins: Vec<f64> = (0..600_u32).map(|i| f64::from(i % 9 + 1) * if i % 4 == 0 { -0.2 } else { 0.3 }).collect();
 /// let people: Vec<u32> = (0..600).map(|i| i / 12).collect();
 /// let source = Weighted::equally(&margins).with_groups(&people)?;
 /// let found = learn::bootstrap(Family::Fixed, source, &Options::default(), 100, 1)?;
