@@ -222,7 +222,7 @@ impl<F: Fitted> Comparison<F> {
         let alone = |kinds: &[Kind]| {
             let others = [Kind::Noise, Kind::Strength, Kind::Both, Kind::Concave];
             let others: Vec<Kind> = others.into_iter().filter(|kind| !kinds.contains(kind)).collect();
-            within(&others).is_none()
+            within(&others).is_none() && !self.may_reach(&others, ranked.first().map(|(fit, _)| *fit))
         };
         let named = match best {
             Kind::Strength | Kind::Both if spread_beyond && alone(&strength) => ChoicesVerdict::Strength,
@@ -287,6 +287,19 @@ impl<F: Fitted> Comparison<F> {
             }
         };
         (named, None, text)
+    }
+
+    /// Whether a model of such a kind that came to no maximum is already as good as the best one: how much better its
+    /// maximum is nobody knows.
+    fn may_reach(&self, kinds: &[Kind], best: Option<&F>) -> bool {
+        let value = |fit: &F| fit.log_likelihood() - fit.penalty();
+        let curved = Some(&self.curved).filter(|_| self.options.ridge == 0.0);
+        let mut all = self.fits.values().chain(self.lapsed.values()).chain(curved);
+        all.any(|fit| {
+            let open = matches!(fit.status(), FitStatus::NotConverged | FitStatus::Unbounded);
+            let near = |best: &F| 2.0 * (value(best) - value(fit)) / self.dependence <= AS_GOOD;
+            open && kinds.contains(&kind_of(fit)) && best.is_some_and(near)
+        })
     }
 
     /// Why there is no fit, if there is none.

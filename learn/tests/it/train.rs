@@ -560,3 +560,13 @@ fn a_ridge_leaves_the_score_test_alone() {
         assert!((report.score.unwrap().z - z(10.0)).abs() < 1e-6);
     }
 }
+
+/// A concave margin that came to no maximum, and is as good as the best model all the same, keeps that from being named: the
+/// last population of the example `joint_training`.
+#[test]
+fn what_is_not_done_is_a_rival() {
+    let report = all(&simulate(Truth::LogNormal { cv: 1.0 }, 5000, 4).unwrap());
+    let best = report.fit(report.best).unwrap();
+    assert!(best.log_likelihood - report.curved.log_likelihood < 1.0, "{:?}", report.curved);
+    assert_eq!(report.verdict().choices, ChoicesVerdict::CannotTell, "{}", report.verdict());
+}
