@@ -289,14 +289,15 @@ impl<F: Fitted> Comparison<F> {
         (named, None, text)
     }
 
-    /// Whether a model of such a kind that came to no maximum is already as good as the best one: how much better its
-    /// maximum is nobody knows.
+    /// Whether a model of such a kind that stopped short is already as good as the best one: how much better its maximum is
+    /// nobody knows.
     fn may_reach(&self, kinds: &[Kind], best: Option<&F>) -> bool {
         let value = |fit: &F| fit.log_likelihood() - fit.penalty();
         let curved = Some(&self.curved).filter(|_| self.options.ridge == 0.0);
         let mut all = self.fits.values().chain(self.lapsed.values()).chain(curved);
         all.any(|fit| {
-            let open = matches!(fit.status(), FitStatus::NotConverged | FitStatus::Unbounded);
+            // One that rises to an end has nearly reached what it can.
+            let open = fit.status() == FitStatus::NotConverged;
             let near = |best: &F| 2.0 * (value(best) - value(fit)) / self.dependence <= AS_GOOD;
             open && kinds.contains(&kind_of(fit)) && best.is_some_and(near)
         })
