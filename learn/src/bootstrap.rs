@@ -1,6 +1,6 @@
 //! Fits to data drawn again: standard errors and intervals without a formula.
 
-use crate::data::margins::Margins;
+use crate::data::margins::{Margins, Weighted};
 use crate::data::pairs::Pairs;
 use crate::data::resampled::{Resampled, Units, scramble};
 use crate::error::LearnError;
@@ -144,22 +144,13 @@ pub fn bootstrap_training(
 ) -> Result<Bootstrap<Trained>, LearnError> {
     let model = model.into();
     check(replicates)?;
-    let counts = |i: usize| pairs.weights().is_none_or(|w| w[i] > 0.0);
-    // Places of choices among those that count.
-    let mut next = 0;
-    let ids: Vec<u64> = (0..pairs.len())
-        .map(|i| {
-            let unit = pairs.groups().map_or(next, |groups| u64::from(groups[i]));
-            next += u64::from(counts(i));
-            unit
-        })
-        .collect();
-    let units = {
-        let mut counting: Vec<u64> = (0..pairs.len()).filter(|&i| counts(i)).map(|i| ids[i]).collect();
-        counting.sort_unstable();
-        counting.dedup();
-        counting.len()
+    // What the margins are does not matter.
+    let zeros = vec![0.0; pairs.len()];
+    let rows = || {
+        let rows = Weighted::maybe_weighted(&zeros, pairs.weights())?;
+        pairs.groups().map_or(Ok(rows), |groups| rows.with_groups(groups))
     };
+    let units = Units::find(&mut rows()?)?.number();
     let mut found = Bootstrap {
         fit: train(model, pairs, options)?,
         replicates: Vec::new(),
@@ -167,8 +158,14 @@ pub fn bootstrap_training(
         units: enough(units)?,
     };
     let one = |replicate: u64| {
-        let times = |i: usize| draw(seed, replicate, ids[i]) * pairs.weights().map_or(1.0, |w| w[i]);
-        let weights: Vec<f64> = (0..pairs.len()).map(times).collect();
+        let mut weights = Vec::with_capacity(pairs.len());
+        let mut rows = rows().ok()?;
+        let mut drawn = Resampled::new(&mut rows, |unit| draw(seed, replicate, unit));
+        let read = drawn.for_each(&mut |_, drawn| {
+            weights.extend_from_slice(drawn.unwrap_or_default());
+            Ok(())
+        });
+        read.ok()?;
         let trained = train_weighted(model, pairs, &weights, options).ok()?;
         // Covariances of many replicates are many, and nobody asks for them.
         Some(Trained { errors: TrainedErrors::default(), robust: TrainedErrors::default(), ..trained })

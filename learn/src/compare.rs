@@ -201,6 +201,11 @@ impl<F: Fitted> Comparison<F> {
         values.reduce(|a, b| if b.1 < a.1 { b } else { a }).map(|(family, _)| family)
     }
 
+    /// The curved margin, where it is weighed against others.
+    pub(crate) fn weighed_curved(&self) -> Option<&F> {
+        weighed(&self.curved, &self.options)
+    }
+
     /// The weaker of the tests between people, at plain DPO and at the model with the least AIC.
     pub(crate) fn between(&self) -> Option<ScoreTest> {
         let at_plain = self.people.as_ref()?.between;
@@ -232,9 +237,8 @@ impl<F: Fitted> Comparison<F> {
         let mut add = |model: Option<Model>, p: Option<f64>| {
             tests.extend(p.filter(|p| p.is_finite()).map(|p| Test { model, p, holm: p }));
         };
-        // A ridge on w makes room for γ, which it does not hold.
-        let curved = (self.options.ridge == 0.0).then_some(&self.curved);
-        let alternatives = self.fits.values().chain([&self.lapsed[Family::Fixed]]).chain(curved);
+        let alternatives =
+            self.fits.values().chain([&self.lapsed[Family::Fixed]]).chain(self.weighed_curved());
         for fit in alternatives {
             add(Some(fit.model()), self.likelihood_ratio_of(fit).map(|ratio| ratio.p));
         }
@@ -242,6 +246,11 @@ impl<F: Fitted> Comparison<F> {
         correct(&mut tests);
         tests
     }
+}
+
+/// A curved margin, unless there is a ridge: on w alone, that makes room for γ, which it does not hold.
+pub(crate) fn weighed<'a, F>(curved: &'a F, options: &Options) -> Option<&'a F> {
+    Some(curved).filter(|_| options.ridge == 0.0)
 }
 
 /// One of the tests of a verdict.

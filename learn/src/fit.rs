@@ -126,7 +126,7 @@ impl Fitted for Fit {
 /// * Method: Newton's in (ln u, s), mean = u cosh s, v = sinh² s, on analytic gradients and their differences,
 ///   damped, from v = 0.04, 0.8, 5.6 and next to the cap; the best of the maxima. A pass over the margins per evaluation of 1 to 4
 ///   p(β), by [`Plan`](prefstrength::batch::Plan). From 2¹³ margins on, three points with weights stand for those
-///   within 1/64 of each other: the sums are the same to rounding (docs/math.md §13), and a pass over ten thousand
+///   within 1/64 of each other: the sums are the same to rounding (docs/math.md §10), and a pass over ten thousand
 ///   points costs the same for any number of margins.
 /// * The likelihood is not concave. What is found is stationary ([`Fit::gradient`]) and better than v = 0;
 ///   that nothing else is better yet, four starts make likely and not certain.

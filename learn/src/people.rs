@@ -430,7 +430,7 @@ impl<R: PersonRows> Paneling<'_, R> {
         if let (true, Some(error)) = (!self.samples.is_empty(), fit.errors.v)
             && fit.strength.v() > CLEAR * error
         {
-            return Ok(parabola(SPREAD, fit.strength.v(), error, self.options.max_cv.asinh()));
+            return Ok(parabola(fit.strength.v(), error, self.options.max_cv.asinh()));
         }
         let (cap, s) = (self.options.max_cv.asinh(), fit.strength.v().sqrt().asinh());
         let start = join(scale(&fit.w, s.cosh().recip()), [0.0, 0.0, s]);

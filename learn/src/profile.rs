@@ -167,13 +167,12 @@ pub(crate) fn find_profile(
     }))
 }
 
-/// The same where there are so many choices that the profile is a parabola in v or ε, with its top at `middle`, which may
-/// lie below 0, and a width: no search at all.
-pub(crate) fn parabola(shape: usize, middle: f64, width: f64, cap: f64) -> Option<Profile> {
-    let top = middle.max(0.0);
-    let value = |x: f64| -0.5 * ((x - middle).powi(2) - (top - middle).powi(2)) / (width * width);
+/// The same of a spread where there are so many choices that the profile is a parabola in v, with its top and its width: no
+/// search at all.
+pub(crate) fn parabola(top: f64, width: f64, cap: f64) -> Option<Profile> {
+    let value = |x: f64| -0.5 * ((x - top) / width).powi(2);
     let excess = |x: f64| -2.0 * value(x) / cut_at(x / width) - 1.0;
-    if !(width > 0.0 && width.is_finite() && middle.is_finite()) {
+    if !(width > 0.0 && width.is_finite() && top.is_finite()) {
         return None;
     }
     let end = |mut inside: f64, mut outside: f64| {
@@ -183,12 +182,12 @@ pub(crate) fn parabola(shape: usize, middle: f64, width: f64, cap: f64) -> Optio
         }
         0.5 * (inside + outside)
     };
-    let most = natural(shape, cap);
+    let most = natural(SPREAD, cap);
     let far = (top + 8.0 * width).min(most);
     let lower = if excess(0.0) <= 0.0 { 0.0 } else { end(top, 0.0) };
     let open = excess(far) <= 0.0;
     let upper = if open { far } else { end(top, far) };
-    let of = |x: f64| if shape == SPREAD { x.max(0.0).sqrt() } else { x };
+    let of = f64::sqrt;
     let from = (top - 4.0 * width).max(0.0);
     let places = (0..=24).map(|i| from + f64::from(i) / 24.0 * ((top + 4.0 * width).min(most) - from));
     Some(Profile {

@@ -1,7 +1,7 @@
 //! A linear policy and p(β) by maximum likelihood, together.
 
 use crate::cholesky::{Cholesky, add_outer, add_scaled, dot};
-use crate::compare::{Comparison, Fitted, ShapeErrors};
+use crate::compare::{Comparison, Fitted, ShapeErrors, weighed};
 use crate::covariance::{Covariance, Variance, root};
 use crate::data::pairs::{Pairs, total_weight};
 use crate::data::sizes::UsualSizes;
@@ -355,9 +355,7 @@ impl<'a> Training<'a> {
             false => score,
         };
         let dependence = people.as_ref().map_or(1.0, |people| people.dependence.max(1.0));
-        // A ridge on w makes room for γ, which it does not hold.
-        let bent = (ridge == 0.0).then_some(&curved);
-        let ranked = rank(fits.values().chain(lapsed.values()).chain(bent));
+        let ranked = rank(fits.values().chain(lapsed.values()).chain(weighed(&curved, self.options)));
         let rivals = rivals(&ranked, self.differences(&ranked)?);
         let best = ranked.first().map_or(Model::new(Family::Fixed), |fit| fit.model);
         let people_at_best = match (ranked.first(), groups) {

@@ -293,8 +293,7 @@ impl<F: Fitted> Comparison<F> {
     /// nobody knows.
     fn may_reach(&self, kinds: &[Kind], best: Option<&F>) -> bool {
         let value = |fit: &F| fit.log_likelihood() - fit.penalty();
-        let curved = Some(&self.curved).filter(|_| self.options.ridge == 0.0);
-        let mut all = self.fits.values().chain(self.lapsed.values()).chain(curved);
+        let mut all = self.fits.values().chain(self.lapsed.values()).chain(self.weighed_curved());
         all.any(|fit| {
             // One that rises to an end has nearly reached what it can.
             let open = fit.status() == FitStatus::NotConverged;
@@ -322,8 +321,8 @@ impl<F: Fitted> Comparison<F> {
         };
         let mut rising: Vec<&F> = self.fits.values().filter(rises).collect();
         if rising.is_empty() {
-            let curved = Some(&self.curved).filter(|_| self.options.ridge == 0.0);
-            rising.extend([&self.lapsed[Family::Fixed]].into_iter().chain(curved).filter(rises));
+            rising
+                .extend([&self.lapsed[Family::Fixed]].into_iter().chain(self.weighed_curved()).filter(rises));
         }
         if rising.is_empty() {
             return None;
@@ -347,10 +346,10 @@ impl<F: Fitted> Comparison<F> {
         let convex =
             |test: &Test| test.model.and_then(|model| self.fit(model)).map(kind_of) == Some(Kind::Convex);
         let mut curved = tests.iter().any(|test| test.holm <= SIGNIFICANCE && convex(test));
-        let bends = self.options.ridge == 0.0 && kind_of(&self.curved) == Kind::Convex;
-        if self.curved.status() == FitStatus::Unbounded && bends {
+        let bends = |fit: &&F| fit.status() == FitStatus::Unbounded && kind_of(*fit) == Kind::Convex;
+        if let Some(bent) = self.weighed_curved().filter(bends) {
             // What it has reached is less than its maximum.
-            let gain = self.curved.log_likelihood() - fixed.log_likelihood();
+            let gain = bent.log_likelihood() - fixed.log_likelihood();
             let p = 2.0 * normal_cdf(-(2.0 * gain.max(0.0) / self.dependence).sqrt());
             curved |= p * (tests.len() + 1) as f64 <= SIGNIFICANCE;
         }

@@ -83,13 +83,8 @@ impl<'a, T> Rows<'a, T> {
     pub(crate) fn check(&self, len: usize, params: usize, lapse: usize) -> Result<(), BatchError> {
         length("nll", self.nll.as_deref(), len)?;
         length("d_margin", self.d_margin.as_deref(), len)?;
-        for (expected, found) in [(params, self.param_count), (lapse, self.lapse_count)] {
-            if let Some(found) = found
-                && found != expected
-            {
-                return Err(BatchError::ParamCount { expected, found });
-            }
-        }
+        counted(params, self.param_count)?;
+        counted(lapse, self.lapse_count)?;
         self.d_params.iter().try_for_each(|slice| length("d_params", slice.as_deref(), len))?;
         self.d_lapse.iter().try_for_each(|slice| length("d_lapse", slice.as_deref(), len))
     }
@@ -114,7 +109,7 @@ impl<'a, T> Rows<'a, T> {
 
     /// The rows before `at`, and the rest.
     pub(super) fn split_at(self, at: usize) -> (Self, Self) {
-        let half = |s: Option<&'a mut [T]>| s.map(|s| s.split_at_mut(at)).unzip();
+        let half = |s| halves(s, at);
         let Self { nll, d_margin, d_params: [p0, p1], d_lapse: [l0, l1], param_count, lapse_count } = self;
         let ((nll, nll2), (d_margin, d_margin2)) = (half(nll), half(d_margin));
         let ((p0, p02), (p1, p12)) = (half(p0), half(p1));
@@ -131,6 +126,19 @@ impl<'a, T> Rows<'a, T> {
             },
         )
     }
+}
+
+/// Whether as many slices of derivatives were given, if any, as there are parameters.
+fn counted(expected: usize, found: Option<usize>) -> Result<(), BatchError> {
+    match found {
+        Some(found) if found != expected => Err(BatchError::ParamCount { expected, found }),
+        _ => Ok(()),
+    }
+}
+
+/// A row before `at`, and the rest.
+fn halves<T>(row: Option<&mut [T]>, at: usize) -> (Option<&mut [T]>, Option<&mut [T]>) {
+    row.map(|row| row.split_at_mut(at)).unzip()
 }
 
 /// Where effective logits go: any of ℓ(D), ∂ℓ/∂D and ∂ℓ/∂(parameters), one per margin.
@@ -195,11 +203,7 @@ impl<'a, T> LogitRows<'a, T> {
     pub(super) fn check(&self, len: usize, params: usize) -> Result<(), BatchError> {
         length("logit", self.logit.as_deref(), len)?;
         length("d_margin", self.d_margin.as_deref(), len)?;
-        if let Some(found) = self.param_count
-            && found != params
-        {
-            return Err(BatchError::ParamCount { expected: params, found });
-        }
+        counted(params, self.param_count)?;
         self.d_params.iter().try_for_each(|slice| length("d_params", slice.as_deref(), len))
     }
 
@@ -211,7 +215,7 @@ impl<'a, T> LogitRows<'a, T> {
     /// The rows before `at`, and the rest.
     #[cfg(feature = "rayon")]
     pub(super) fn split_at(self, at: usize) -> (Self, Self) {
-        let half = |s: Option<&'a mut [T]>| s.map(|s| s.split_at_mut(at)).unzip();
+        let half = |s| halves(s, at);
         let Self { logit, d_margin, d_params: [p0, p1], param_count } = self;
         let ((logit, logit2), (d_margin, d_margin2)) = (half(logit), half(d_margin));
         let ((p0, p02), (p1, p12)) = (half(p0), half(p1));

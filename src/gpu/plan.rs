@@ -5,7 +5,7 @@ use super::host::{Job, factors, weight};
 use super::resident::{Resident, range};
 use super::{Gpu, GpuError};
 use crate::batch::evaluation::{Evaluator as _, scored};
-use crate::batch::{self, Batch, Lapses, Rows, Sums, tables};
+use crate::batch::{self, Batch, Lapses, Reach, Rows, Sums, tables};
 use crate::family::Family;
 use crate::kernel::{Coordinates, Integral, Limits};
 use crate::loss::Strength;
@@ -155,17 +155,15 @@ impl<S: Strength<f32>> Plan<S> {
             Integral::Own => self.plan.family()?,
             Integral::Scalar => return None,
         };
-        let table = self.plan.stored();
+        let table = self.plan.table();
         let power = |e: i32| f32::from_bits(((127 + e) as u32) << 23);
         let [[a, b], [c, d]] = model.jacobian;
-        let filled = table.filled && model.integral == Integral::Own;
-        let [first, last] = if filled { table.exponents } else { [0; 2] };
-        let from_zero = filled && table.from_zero;
+        let ([first, last], from_zero) = (table.exponents, table.reach == Reach::FromZero);
         let (start, end) = (power(first), power(last));
         Some(Params {
             flags: if from_zero { 0 } else { Params::ZERO_IS_BEYOND },
             family: family as u32,
-            pieces: if filled { table.pieces() as u32 } else { 0 },
+            pieces: table.pieces() as u32,
             unit: model.unit as f32,
             shape: model.shape as f32,
             start,

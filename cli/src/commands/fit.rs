@@ -156,7 +156,7 @@ impl FitArgs {
                 summary.notes.push(note_no_people(&groups));
             }
             summary.groups = Some(groups);
-            summary.people = people_summary(report.people.clone(), &[], panel, &names);
+            summary.people = people_summary(report.people.clone(), report.people_at_best, &[], panel, &names);
         }
         drop(progress);
         Ok(present(&summary, self.common.svg.as_deref(), self.common.json)?)

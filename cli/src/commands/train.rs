@@ -300,7 +300,8 @@ pub(super) fn report_pairs(
             summary.notes.push(note_no_people(&groups));
         }
         summary.groups = Some(groups);
-        summary.people = people_summary(report.people.clone(), &features, panel, &names);
+        summary.people =
+            people_summary(report.people.clone(), report.people_at_best, &features, panel, &names);
     }
     if let Some(items) = &items {
         let choices = Choices::of_pairs(&pairs, &fixed.w).and_then(|choices| choices.test_items(items));

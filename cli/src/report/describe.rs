@@ -5,7 +5,7 @@ use super::summary::{Against, Calibrated, Groups, OneGroup, OnePerson, PanelSumm
 use prefstrength::Family;
 use prefstrength_learn::{
     self as learn, ByGroup, Calibration, ChoiceCurve, Extremes, LearnError, Margins, Model, Options, Pairs,
-    People, PeopleTests, PersonStrength, TotalWeight, Weighted,
+    People, PeopleTests, PersonStrength, ScoreTest, TotalWeight, Weighted,
 };
 
 /// Shares of the choices whose sizes of margins are told, in per cent.
@@ -164,6 +164,7 @@ pub(crate) fn note_no_people(groups: &Groups) -> String {
 /// What groups tell where each is a person; strengths from weak to strong.
 pub(crate) fn people_summary(
     tests: Option<PeopleTests>,
+    between_at_best: Option<ScoreTest>,
     features: &[String],
     panel: Option<Result<(People, Vec<PersonStrength>), LearnError>>,
     names: &[String],
@@ -190,7 +191,7 @@ pub(crate) fn people_summary(
             (Some(panel), None)
         }
     };
-    Some(PeopleSummary { tests, features: features.to_vec(), panel, panel_error })
+    Some(PeopleSummary { tests, between_at_best, features: features.to_vec(), panel, panel_error })
 }
 
 /// The groups, by their names.

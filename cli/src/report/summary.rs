@@ -154,6 +154,8 @@ impl VerdictSummary {
 #[derive(Debug, Serialize)]
 pub(crate) struct PeopleSummary {
     pub(crate) tests: PeopleTests,
+    /// The test between people at the model with the least AIC, where that is not plain DPO: the verdict takes the weaker.
+    pub(crate) between_at_best: Option<ScoreTest>,
     /// Names of the features of `tests.features`.
     pub(crate) features: Vec<String>,
     /// With one β per person.
